@@ -1,0 +1,290 @@
+"""Flags and subcommands. What goes wrong is one line on stderr, never a traceback: exit 2 for a bad request, else 1."""
+
+import argparse
+import json
+import logging
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, NoReturn
+
+from app.errors import OutputError
+from app.generate_command import Painted, paint_to_folder, paint_to_history
+from app.settings import LANGUAGES, THEMES, Settings, check_exposure, load_settings, parse_auth, parse_port
+from app.studio import Studio, image_view, load_model, open_history
+from app.views import ImageView
+from app.worker import LoadModel
+from dalle_core import __version__
+from dalle_core.errors import DalleError, RequestError
+from dalle_core.request import GenerationRequest
+
+FIRST_PORT = 7860
+PORTS_TRIED = 100
+BAD_REQUEST, FAILED, INTERRUPTED = 2, 1, 130
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None, load_model: LoadModel = load_model) -> int:
+    """Run the command line; returns the exit status."""
+    logging.getLogger("app").addHandler(logging.NullHandler())
+    try:
+        arguments = parse(sys.argv[1:] if argv is None else argv)
+        command: Any = arguments.run
+        command(arguments, load_settings(_settings_flags(arguments), os.environ), load_model)
+        return 0
+    except RequestError as error:
+        return _fail(str(error), BAD_REQUEST)
+    except DalleError as error:
+        return _fail(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _fail("stopped", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (else Python complains when it flushes at exit)
+        return FAILED
+    except Exception as error:
+        logger.exception("unexpected")
+        return _fail(f"unexpected {type(error).__name__}: {error}", FAILED)
+
+
+def _fail(message: str, status: int) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return status
+
+
+# Flags
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise RequestError(f"{message}. See: python app.py --help")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Flags without a command are those of `serve`. Raises RequestError; exits for --help and --version."""
+    words = list(argv)
+    if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help", "--version"}):
+        words.insert(0, "serve")
+    return _parser().parse_args(words)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="app.py",
+        description="Dalle Studio: a local studio for autoregressive image models.",
+        epilog="Without a command the studio opens in the browser; its flags are those of: app.py serve --help",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"Dalle Studio {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_serve(commands)
+    _add_generate(commands)
+    _add_history(commands)
+    _add_models(commands)
+    return parser
+
+
+def _add_command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_serve(commands: Any) -> None:
+    serve = _add_command(commands, "serve", _serve, "open the studio in the browser (what happens without a command)")
+    _add_folders(serve)
+    _add_model(serve)
+    serve.add_argument(
+        "--listen", dest="host", nargs="?", const="0.0.0.0", metavar="HOST",
+        help="be reachable from the network, on every address or on HOST; needs --auth or --insecure",
+    )  # fmt: skip
+    serve.add_argument(
+        "--port", type=lambda text: parse_port("--port", text), help=f"default: {FIRST_PORT}, or the next free one"
+    )
+    serve.add_argument("--no-browser", dest="open_browser", action="store_const", const=False, help="open no window")
+    serve.add_argument(
+        "--auth", type=lambda text: parse_auth("--auth", text), metavar="USER:PASSWORD",
+        help="ask for a password; others on this machine can see flags, but not DALLE_STUDIO_AUTH",
+    )  # fmt: skip
+    serve.add_argument("--insecure", action="store_const", const=True, help="allow --listen without a password")
+    serve.add_argument(
+        "--allowed-host", dest="allowed_hosts", action="append", metavar="NAME",
+        help="a name this machine is reached by; may be given again",
+    )  # fmt: skip
+    serve.add_argument("--theme", choices=THEMES)
+    serve.add_argument("--language", choices=LANGUAGES)
+
+
+def _add_generate(commands: Any) -> None:
+    generate = _add_command(commands, "generate", _generate, "paint a prompt and print the kept pictures, best first")
+    generate.add_argument("prompt", help='for example "red apple, noto"')
+    _add_folders(generate)
+    _add_model(generate)
+    generate.add_argument("--negative", dest="negative_prompt", metavar="TEXT", help="what to steer away from")
+    generate.add_argument("--count", type=int, metavar="N", help="candidates to paint (default: 16)")
+    generate.add_argument("--keep", type=int, metavar="K", help="best candidates to keep (default: 4)")
+    generate.add_argument("--seed", type=int, metavar="N", help="default: a new one each time")
+    generate.add_argument("--temperature", type=float, metavar="X", help="default: 0.7; 0 takes the likeliest")
+    generate.add_argument("--top-k", type=int, metavar="N", help="choose among the N likeliest; 0 is all (default)")
+    generate.add_argument(
+        "--top-p", type=float, metavar="X", help="choose among the likeliest that sum to X (default: 1)"
+    )
+    generate.add_argument("--guidance", dest="guidance_scale", type=float, metavar="X", help="default: 2; 1 is off")
+    generate.add_argument("--batch-width", type=int, metavar="N", help="pictures painted at once (default: 8)")
+    generate.add_argument("--out", type=Path, metavar="DIR", help="write PNG files to DIR only, not to the history")
+    generate.add_argument("--json", action="store_true", help="one JSON object a line for each kept picture")
+
+
+def _add_history(commands: Any) -> None:
+    history = commands.add_parser("history", help="the history of what was made", allow_abbrev=False)
+    actions = history.add_subparsers(metavar="ACTION", required=True)
+    _add_folders(_add_command(actions, "path", _history_path, "print where the history's database is"))
+    search = _add_command(actions, "search", _history_search, "print the pictures whose prompt holds every word")
+    search.add_argument("text")
+    search.add_argument("--limit", type=int, default=60, metavar="N")
+    search.add_argument("--json", action="store_true", help="one JSON object a line for each picture")
+    _add_folders(search)
+
+
+def _add_models(commands: Any) -> None:
+    models = commands.add_parser("models", help="the models there are", allow_abbrev=False)
+    actions = models.add_subparsers(metavar="ACTION", required=True)
+    _add_folders(_add_command(actions, "list", _models_list, "print the models that can be used"))
+
+
+def _add_folders(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data-dir", type=Path, metavar="DIR", help="where the history is kept")
+    command.add_argument("--models-dir", type=Path, metavar="DIR", help="where the models are")
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", metavar="NAME", help="default: emblem-64; see: app.py models list")
+    command.add_argument("--device", help="auto (default), cpu, cuda or mps")
+
+
+def _settings_flags(arguments: argparse.Namespace) -> dict[str, object]:
+    flags = {setting.name: getattr(arguments, setting.name, None) for setting in fields(Settings)}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in flags.items()}
+
+
+# Commands
+
+
+def _serve(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    check_exposure(settings)
+    settings = replace(settings, port=choose_port(settings))
+    studio = Studio(settings, load_model)
+    studio.start()  # the worker loads torch and the model while the page comes up
+    try:
+        _log_to(settings.log)
+        from app.ui.serve import serve
+
+        print(f"Dalle Studio is at http://{_shown_host(settings)}:{settings.port} (Ctrl+C stops it)", flush=True)
+        serve(studio, settings)
+    finally:
+        studio.close()
+
+
+def _generate(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    request = build_request(arguments)
+    if arguments.out is None:
+        painted = paint_to_history(settings, request, load_model)
+    else:
+        painted = paint_to_folder(settings, request, arguments.out, load_model)
+    for picture in painted:
+        _print_picture(picture, as_json=arguments.json)
+
+
+def build_request(arguments: argparse.Namespace) -> GenerationRequest:
+    """Raises RequestError. Without --keep no more are kept than --count; without --seed a new one is drawn."""
+    given = {field.name: getattr(arguments, field.name, None) for field in fields(GenerationRequest)}
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    values.setdefault("seed", secrets.randbelow(2**31))
+    if "count" in values:
+        values.setdefault("keep", min(GenerationRequest.keep, max(1, values["count"])))
+    return GenerationRequest(**values)
+
+
+def _history_path(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    print(settings.database)
+
+
+def _history_search(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    if not 1 <= arguments.limit <= 10_000:
+        raise RequestError(f"--limit is {arguments.limit}; expected a value from 1 to 10000.")
+    if not settings.database.is_file():
+        return
+    with open_history(settings) as history:
+        rows = history.images(arguments.text, arguments.limit, before=None, kept_only=False)
+        for row in rows:
+            view, path = image_view(row), settings.images / row.path
+            plain = f"{path}\t{view.seed}\t{' '.join(view.prompt.split())}"
+            print(_image_json(view, path) if arguments.json else plain)
+
+
+def _models_list(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    from dalle_core.families.registry import read_spec
+
+    if not settings.models_dir.is_dir():
+        raise OutputError(f"There is no models folder at {settings.models_dir}.")
+    for config in sorted(settings.models_dir.glob("*/config.json")):
+        try:
+            spec = read_spec(config.parent)
+        except DalleError as error:
+            print(f"{config.parent.name}\tcannot be used: {error}")
+            continue
+        print(f"{config.parent.name}\t{spec.image_size} px\t{', '.join(spec.languages)}\t{spec.licence}")
+
+
+def _print_picture(picture: Painted, *, as_json: bool) -> None:
+    print(json.dumps(asdict(picture), ensure_ascii=False) if as_json else picture.path)
+
+
+def _image_json(view: ImageView, path: Path) -> str:
+    names = ("id", "prompt", "seed", "model", "kept", "starred", "score", "percentile", "rank")
+    values = {name: getattr(view, name) for name in names}
+    return json.dumps({"path": str(path), **values, "created": view.created.isoformat()}, ensure_ascii=False)
+
+
+# The server's address
+
+
+def choose_port(settings: Settings) -> int:
+    """The port asked for, which must be free, or the first free one from 7860 on. Raises OutputError."""
+    if settings.port is not None:
+        if not _is_free(settings.host, settings.port):
+            raise OutputError(f"Port {settings.port} of {settings.host} is in use or not allowed. Try another --port.")
+        return settings.port
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
+        if _is_free(settings.host, port):
+            return port
+    raise OutputError(f"No port from {FIRST_PORT} to {port} of {settings.host} is free. Choose one with --port.")
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as server:
+            if os.name == "posix":
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            server.bind(address)
+    except OSError:
+        return False
+    return True
+
+
+def _shown_host(settings: Settings) -> str:
+    if settings.host in {"0.0.0.0", "::", ""}:
+        return "localhost"
+    return f"[{settings.host}]" if ":" in settings.host else settings.host
+
+
+def _log_to(path: Path) -> None:
+    handler = RotatingFileHandler(path, maxBytes=2**20, backupCount=2, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.getLogger("app").addHandler(handler)

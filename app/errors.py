@@ -1,0 +1,33 @@
+"""Errors of the app, in the same tree as those of the model library."""
+
+from dalle_core.errors import DalleError
+
+
+class NotFound(DalleError):
+    """A job or picture that is not in the history, or whose file is gone."""
+
+    code = "not_found"
+
+
+class HistoryError(DalleError):
+    """A history that cannot be opened, read or written."""
+
+    code = "bad_history"
+
+
+class DataFolderBusy(HistoryError):
+    """Another Dalle Studio owns the data folder."""
+
+    code = "busy"
+
+
+class RecipeError(DalleError):
+    """A picture without a recipe of ours, or one that cannot be used."""
+
+    code = "bad_recipe"
+
+
+class OutputError(DalleError):
+    """A folder or file outside the history that cannot be written."""
+
+    code = "bad_output"

@@ -1,0 +1,213 @@
+"""`generate` on the command line: into a folder, into the history, or through the studio that has the history open.
+
+Knows no flags; it is handed settings and a request, and gives back what was kept, best first.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, TypeVar
+
+from app.errors import DataFolderBusy, HistoryError
+from app.history import History
+from app.history.files import file_stem, save_beside_others
+from app.recipes import to_png
+from app.settings import Settings
+from app.studio import Studio, owner_is_alive, read_job, submit_to_owner
+from app.views import JobView
+from app.worker import LoadModel, explain, make_recipe
+from dalle_core.errors import CheckpointError, DalleError, RequestError
+from dalle_core.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from dalle_core.families.base import ImageModel, Reranker
+    from dalle_core.generate import Candidate
+
+POLL_SECONDS = 0.2
+ALIVE_SECONDS = 2.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A kept picture. `seconds` is its share of its micro-batch's time."""
+
+    path: str
+    prompt: str
+    seed: int
+    score: float | None
+    percentile: float | None
+    rank: int | None
+    seconds: float
+
+
+class Meter:
+    """One line of progress, rewritten in place; silent unless `stream` is a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._shown = 0
+
+    def show(self, finished: int, count: int, row: int, rows: int, seconds_left: float | None) -> None:
+        left = "" if seconds_left is None else f", {seconds_left:.0f} s left"
+        self._write(f"{finished} of {count} pictures, row {row} of {rows}{left}")
+
+    def show_job(self, view: JobView) -> None:
+        if view.status == "queued":
+            self._write(f"waiting, number {view.position_in_queue} in the queue")
+        elif view.rows:
+            self.show(view.finished, view.count, view.row, view.rows, view.seconds_left)
+        else:
+            self._write(f"{view.finished} of {view.count} pictures")
+
+    def clear(self) -> None:
+        if self._shown:
+            self._write("")
+            self._stream.write("\r")
+            self._shown = 0
+
+    def _write(self, text: str) -> None:
+        if self._stream.isatty():
+            self._stream.write("\r" + text.ljust(self._shown))
+            self._stream.flush()
+            self._shown = len(text)
+
+
+def paint_to_folder(
+    settings: Settings, request: GenerationRequest, folder: Path, load_model: LoadModel
+) -> list[Painted]:
+    """Paint in this process and write the kept pictures to `folder`; the history is neither read nor written."""
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"{folder} is a file; expected a folder to write to.")
+    model = _plainly(lambda: _load(settings, load_model))
+    reranker: Reranker | None = getattr(model, "reranker", None)
+    candidates = _plainly(lambda: _paint(model, request, reranker))
+    kept = [candidate for candidate in candidates if candidate.rank is None or candidate.rank <= request.keep]
+    return [_save(model, request, candidate, folder, reranker) for candidate in kept]
+
+
+def paint_to_history(settings: Settings, request: GenerationRequest, load_model: LoadModel) -> list[Painted]:
+    """Paint into the history: in this process, or queued with the one that has it open."""
+    studio = Studio(settings, load_model)
+    try:
+        studio.start()
+    except DataFolderBusy:
+        return _paint_with_owner(settings, request)
+    try:
+        return _paint_here(studio, request)
+    finally:
+        studio.close()
+
+
+def _load(settings: Settings, load_model: LoadModel) -> "ImageModel":
+    from dalle_core.device import pick_device
+
+    return load_model(settings.model_dir, pick_device(settings.device))
+
+
+def _paint(model: "ImageModel", request: GenerationRequest, reranker: "Reranker | None") -> "tuple[Candidate, ...]":
+    from dalle_core.generate import Finished, Progress, generate
+
+    meter = Meter(sys.stderr)
+    try:
+        for event in generate(model, request, reranker):
+            if isinstance(event, Progress):
+                meter.show(event.finished, event.count, event.row, event.rows, event.seconds_left)
+            elif isinstance(event, Finished):
+                return event.candidates
+    finally:
+        meter.clear()
+    raise AssertionError("generate ends with Finished")
+
+
+def _save(
+    model: "ImageModel", request: GenerationRequest, candidate: "Candidate", folder: Path, reranker: "Reranker | None"
+) -> Painted:
+    from dalle_core.images import to_pil
+
+    data = to_png(to_pil(candidate.image), make_recipe(model, request, candidate))
+    path = save_beside_others(folder, file_stem(request.prompt, candidate.seed), data)
+    percentile = None if reranker is None or candidate.score is None else reranker.percentile(candidate.score)
+    return Painted(
+        str(path), request.prompt, candidate.seed, candidate.score, percentile, candidate.rank, candidate.seconds
+    )
+
+
+def _paint_here(studio: Studio, request: GenerationRequest) -> list[Painted]:
+    while studio.model_status().state == "loading":
+        time.sleep(POLL_SECONDS / 10)
+    if studio.model_status().state == "failed":
+        raise CheckpointError(studio.model_status().message)
+    job_id = studio.submit(request)
+    try:
+        view = asyncio.run(_watch(studio, job_id))
+    except KeyboardInterrupt:
+        studio.cancel(job_id)
+        raise
+    return _kept(studio.history, view)
+
+
+async def _watch(studio: Studio, job_id: str) -> JobView:
+    meter = Meter(sys.stderr)
+    try:
+        async for view in studio.watch(job_id):
+            meter.show_job(view)
+    finally:
+        meter.clear()
+    return studio.job(job_id)
+
+
+def _paint_with_owner(settings: Settings, request: GenerationRequest) -> list[Painted]:
+    history = History(settings, owner=False)
+    try:
+        job_id = submit_to_owner(history, settings, request)
+        try:
+            return _kept(history, _wait(history, settings, job_id))
+        except KeyboardInterrupt:
+            history.request_cancel(job_id)
+            raise
+    finally:
+        history.close()
+
+
+def _wait(history: History, settings: Settings, job_id: str) -> JobView:
+    meter, checked = Meter(sys.stderr), time.monotonic()
+    try:
+        while not (view := read_job(history, job_id)).final:
+            meter.show_job(view)
+            if time.monotonic() - checked > ALIVE_SECONDS:
+                checked = time.monotonic()
+                if not owner_is_alive(settings):
+                    raise HistoryError(
+                        "The studio that was to paint this has stopped. It will, when it is started again."
+                    )
+            time.sleep(POLL_SECONDS)
+        return view
+    finally:
+        meter.clear()
+
+
+def _kept(history: History, view: JobView) -> list[Painted]:
+    """The kept pictures of a finished job, or its failure as an error."""
+    if view.status != "done":
+        saved = f" {view.finished} finished pictures are in the history." if view.finished else ""
+        raise DalleError((view.error or f"The job was {view.status}.") + saved)
+    return [
+        Painted(str(history.image_path(row.id)), row.prompt, row.seed, row.score, row.percentile, row.rank, row.seconds)
+        for row in history.job_images(view.id)
+        if row.kept
+    ]
+
+
+def _plainly(action: Callable[[], T]) -> T:
+    """What `action` gives; whatever it raises becomes an error in plain words."""
+    try:
+        return action()
+    except DalleError:
+        raise
+    except Exception as error:
+        raise DalleError(explain(error)) from error

@@ -1,0 +1,71 @@
+"""Pictures on disk: where each one lies, written whole or not at all. Knows nothing of the database."""
+
+import contextlib
+import os
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from app.errors import OutputError
+from dalle_core.checkpoints import atomic_path
+
+THUMBNAIL_SIDE = 256
+
+
+def relative_path(image_id: str, created: datetime) -> PurePosixPath:
+    """`YYYY/MM/<id>.png`, below the images folder."""
+    return PurePosixPath(f"{created:%Y}", f"{created:%m}", f"{image_id}.png")
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """Write through a temporary file beside `target`: fsync, then move into place, then fsync the folder."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(target) as staging:
+        staging.write_bytes(data)
+    _sync_folder(target.parent)
+
+
+def write_thumbnail(target: Path, image: Image.Image) -> None:
+    """`image`, at most THUMBNAIL_SIDE pixels a side, as WebP. It can be made again, so it is moved but not synced."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    small = image.convert("RGB")
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    with atomic_path(target) as staging:
+        small.save(staging, "WEBP", lossless=max(image.size) <= THUMBNAIL_SIDE, quality=85)
+
+
+def save_beside_others(folder: Path, stem: str, data: bytes) -> Path:
+    """Write a PNG into a folder of the artist's, never over a file that is there. Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        target = _unused(folder / f"{stem}.png")
+        write_file(target, data)
+    except OSError as error:
+        raise OutputError(f"Cannot write to {folder}: {error.strerror or error}.") from error
+    return target
+
+
+def _unused(target: Path) -> Path:
+    """`target`, or the same name with the first number that makes it new."""
+    number, candidate = 1, target
+    while candidate.exists():
+        number += 1
+        candidate = target.with_stem(f"{target.stem}-{number}")
+    return candidate
+
+
+def file_stem(prompt: str, seed: int) -> str:
+    """A name a person recognises: the prompt's letters and digits, then the seed."""
+    letters = "".join(character if character.isalnum() else " " for character in prompt[:80])
+    words = "-".join(letters.split()).encode()[:80].decode(errors="ignore")
+    return f"{words or 'picture'}-{seed}"
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # some systems cannot open or sync a folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,144 @@
+"""The database's shape, as ordered migrations, and how they are applied: after a backup, by the owner of the folder.
+
+A migration that has been released is never changed; a new one is added after it.
+"""
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlite_utils import Database, Migrations
+
+BACKUPS_KEPT = 5
+migrations = Migrations("dalle-studio")
+
+
+def upgrade(connection: sqlite3.Connection, backups: Path, version: int) -> None:
+    """Bring the database to the shape `version`, the newest. One that already holds something is copied first."""
+    database = Database(connection)
+    if migrations.pending(database):
+        if database.table_names():
+            _back_up(connection, backups)
+        migrations.apply(database)
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _back_up(connection: sqlite3.Connection, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"history-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.sqlite3"
+    copy = sqlite3.connect(target)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    for old in sorted(folder.glob("history-*.sqlite3"))[:-BACKUPS_KEPT]:
+        old.unlink()
+
+
+@migrations()
+def m001_history(database: Database) -> None:
+    for statement in _FIRST:
+        database.conn.execute(statement)
+
+
+_FIRST = (
+    """
+    CREATE TABLE jobs (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        request_json TEXT NOT NULL,
+        model TEXT NOT NULL,
+        model_sha256 TEXT,
+        app_version TEXT NOT NULL,
+        status TEXT NOT NULL
+            CHECK (status IN ('queued', 'running', 'done', 'cancelled', 'failed', 'interrupted')),
+        cancel_requested INTEGER NOT NULL DEFAULT 0,
+        notes_json TEXT NOT NULL DEFAULT '[]',
+        error TEXT,
+        created TEXT NOT NULL,
+        started TEXT,
+        finished TEXT
+    ) STRICT
+    """,
+    "CREATE INDEX jobs_by_status ON jobs (status, id)",
+    """
+    CREATE TABLE images (
+        id TEXT PRIMARY KEY,
+        job_id TEXT NOT NULL REFERENCES jobs (id),
+        position INTEGER NOT NULL,
+        prompt TEXT NOT NULL,
+        request_json TEXT NOT NULL,
+        style TEXT NOT NULL,
+        seed INTEGER NOT NULL,
+        path TEXT NOT NULL UNIQUE,
+        sha256 TEXT NOT NULL,
+        tokens BLOB NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        seconds REAL NOT NULL,
+        created TEXT NOT NULL,
+        kept INTEGER NOT NULL DEFAULT 0,
+        starred INTEGER NOT NULL DEFAULT 0,
+        trashed_at TEXT,
+        UNIQUE (job_id, position)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE scores (
+        image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+        reranker TEXT NOT NULL,
+        text TEXT NOT NULL,
+        score REAL NOT NULL,
+        percentile REAL,
+        rank INTEGER NOT NULL,
+        PRIMARY KEY (image_id, reranker, text)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE edges (
+        child_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+        parent_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+        relation TEXT NOT NULL,
+        kept_rows INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (child_id, parent_id, relation)
+    ) STRICT
+    """,
+    "CREATE INDEX edges_by_parent ON edges (parent_id)",
+    """
+    CREATE TABLE sheets (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        definition_json TEXT NOT NULL,
+        created TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE TABLE collections (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, created TEXT NOT NULL) STRICT",
+    """
+    CREATE TABLE collection_images (
+        collection_id TEXT NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+        image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        PRIMARY KEY (collection_id, image_id)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE tags (
+        image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+        tag TEXT NOT NULL,
+        PRIMARY KEY (image_id, tag)
+    ) STRICT
+    """,
+    """
+    CREATE TABLE saved_searches (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        query TEXT NOT NULL,
+        created TEXT NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE VIRTUAL TABLE search USING fts5 (
+        image_id UNINDEXED, prompt, style, tags, tokenize = 'unicode61 remove_diacritics 2'
+    )
+    """,
+)

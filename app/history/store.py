@@ -1,0 +1,482 @@
+"""The history's rows. One locked writer connection a process; every reading thread has a connection of its own.
+
+A picture's file is in place before its row is, so a row never points at a missing or half-written file.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import sqlite3
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+from PIL import Image
+from ulid import ULID
+
+from app.errors import HistoryError, NotFound
+from app.history.files import relative_path, write_file, write_thumbnail
+from app.history.search import indexable, match_expression
+from app.recipes import Recipe, request_from_json, request_to_json, to_png
+from app.settings import Settings
+from app.views import JobStatus
+from dalle_core import __version__
+from dalle_core.errors import DalleError
+from dalle_core.request import GenerationRequest
+
+BUSY_SECONDS = 10.0
+SHAPE = 1  # how many migrations there are; the database has it as its user_version
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True)
+class JobRow:
+    id: str
+    kind: str
+    request: GenerationRequest
+    model: str
+    model_sha256: str | None
+    app_version: str
+    status: JobStatus
+    notes: tuple[str, ...]
+    error: str | None
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """`path` is below the images folder; `score` to `text_scored` are those of the latest reranking, if any."""
+
+    id: str
+    job_id: str
+    position: int
+    prompt: str
+    request: GenerationRequest
+    style: str
+    seed: int
+    path: str
+    sha256: str
+    tokens: tuple[int, ...]
+    width: int
+    height: int
+    seconds: float
+    created: datetime
+    kept: bool
+    starred: bool
+    model: str
+    score: float | None
+    percentile: float | None
+    rank: int | None
+    text_scored: str | None
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """A finished candidate, to be written. `recipe` says everything about it that the pixels do not."""
+
+    job_id: str
+    image: Image.Image
+    recipe: Recipe
+    style: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What the reranker said about one picture; `kept` when it is among the job's best."""
+
+    image_id: str
+    reranker: str
+    text: str
+    score: float
+    percentile: float | None
+    rank: int
+    kept: bool
+
+
+class History:
+    """The database and the picture files of one data folder. Every method may be called from any thread.
+
+    `owner` says that this process holds the folder's lock: only then is the database created or migrated.
+    """
+
+    def __init__(self, settings: Settings, *, owner: bool) -> None:
+        self.settings = settings
+        self._writer_lock = threading.Lock()
+        self._threads = threading.local()
+        self._closed = False
+        if not owner and not settings.database.is_file():
+            raise HistoryError(f"There is no history in {settings.data_dir} yet.")
+        with _plain_words(settings.database):
+            settings.database.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = _connect(settings.database)
+            try:
+                self._prepare(owner)
+            except BaseException:
+                self._writer.close()
+                raise
+
+    def _prepare(self, owner: bool) -> None:
+        self._writer.execute("PRAGMA journal_mode = WAL")
+        found: int = self._writer.execute("PRAGMA user_version").fetchone()[0]
+        if found > SHAPE:
+            raise HistoryError(f"The history is of shape {found}, and this Dalle Studio knows {SHAPE}; update it.")
+        if found < SHAPE and owner:
+            from app.history import migrations  # its library is slow to import
+
+            migrations.upgrade(self._writer, self.settings.backups, SHAPE)
+        elif found < SHAPE:
+            raise HistoryError("The history is of an older version. Start this Dalle Studio once to update it.")
+
+    def close(self) -> None:
+        """Closes the writer; readers close as their threads end."""
+        with self._writer_lock:
+            self._closed = True
+            self._writer.close()
+            self._threads = threading.local()
+
+    # Jobs
+
+    def add_job(self, request: GenerationRequest, model: str, kind: str = "generate") -> str:
+        """Queue `request`; returns the job's id."""
+        with self._writing() as writer:
+            job_id = str(ULID())
+            writer.execute(
+                "INSERT INTO jobs (id, kind, request_json, model, app_version, status, created)"
+                " VALUES (?, ?, ?, ?, ?, 'queued', ?)",
+                (job_id, kind, request_to_json(request), model, __version__, _now()),
+            )
+        return job_id
+
+    def claim_job(self) -> JobRow | None:
+        """Mark the oldest queued job `running`; None when none waits."""
+        with self._writing() as writer:
+            row = writer.execute(
+                "UPDATE jobs SET status = 'running', started = ?"
+                " WHERE id = (SELECT id FROM jobs WHERE status = 'queued' ORDER BY id LIMIT 1) RETURNING *",
+                (_now(),),
+            ).fetchone()
+        if row is None:
+            return None
+        try:
+            return _job_row(row)
+        except DalleError as error:  # written by hand, or by a version with other limits
+            self.finish_job(row["id"], "failed", f"This job cannot be read. {error}")
+            return self.claim_job()
+
+    def describe_job(self, job_id: str, model_sha256: str, notes: Sequence[str]) -> None:
+        """Note what is known once painting begins."""
+        with self._writing() as writer:
+            writer.execute(
+                "UPDATE jobs SET model_sha256 = ?, notes_json = ? WHERE id = ?",
+                (model_sha256, json.dumps(list(notes), ensure_ascii=False), job_id),
+            )
+
+    def finish_job(
+        self, job_id: str, status: JobStatus, error: str | None = None, rankings: Sequence[Ranking] = ()
+    ) -> None:
+        """Settle a job, with its pictures' ranks. Where nothing was ranked none is worse than another: all are kept."""
+        with self._writing() as writer:
+            for ranking in rankings:
+                writer.execute(
+                    "INSERT OR REPLACE INTO scores (image_id, reranker, text, score, percentile, rank)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (ranking.image_id, ranking.reranker, ranking.text, ranking.score, ranking.percentile, ranking.rank),
+                )
+                writer.execute("UPDATE images SET kept = ? WHERE id = ?", (ranking.kept, ranking.image_id))
+            if not rankings:
+                writer.execute("UPDATE images SET kept = 1 WHERE job_id = ?", (job_id,))
+            writer.execute(
+                "UPDATE jobs SET status = ?, error = ?, finished = ? WHERE id = ?", (status, error, _now(), job_id)
+            )
+
+    def request_cancel(self, job_id: str) -> JobStatus:
+        """Cancel a queued job at once, ask a running one to stop; a finished one stays. Returns the status since."""
+        with self._writing() as writer:
+            writer.execute(
+                "UPDATE jobs SET status = 'cancelled', finished = ? WHERE id = ? AND status = 'queued'",
+                (_now(), job_id),
+            )
+            writer.execute("UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND status = 'running'", (job_id,))
+            row = writer.execute("SELECT status FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        if row is None:
+            raise NotFound(f"There is no job {job_id!r}.")
+        return cast(JobStatus, row["status"])
+
+    def cancel_requested(self, job_id: str) -> bool:
+        """Whether anyone, in any process, asked this job to stop."""
+        return bool(self._read("SELECT 1 FROM jobs WHERE id = ? AND cancel_requested", (job_id,)))
+
+    def interrupt_running(self) -> int:
+        """Mark the jobs that a crash left `running`, and keep what they painted. For the folder's owner, at start."""
+        with self._writing() as writer:
+            writer.execute("UPDATE images SET kept = 1 WHERE job_id IN (SELECT id FROM jobs WHERE status = 'running')")
+            return writer.execute(
+                "UPDATE jobs SET status = 'interrupted', finished = ? WHERE status = 'running'", (_now(),)
+            ).rowcount
+
+    def job(self, job_id: str) -> JobRow:
+        """Raises NotFound."""
+        rows = self._read("SELECT * FROM jobs WHERE id = ?", (_storable(job_id),))
+        if not rows:
+            raise NotFound(f"There is no job {job_id!r}.")
+        return _job_row(rows[0])
+
+    def queued_jobs(self) -> list[JobRow]:
+        """Oldest first."""
+        return [_job_row(row) for row in self._read("SELECT * FROM jobs WHERE status = 'queued' ORDER BY id")]
+
+    def queued_count(self, before: str | None = None) -> int:
+        """How many jobs wait, or how many of them are ahead of job `before`."""
+        limit = "~" if before is None else before
+        count: int = self._read("SELECT COUNT(*) FROM jobs WHERE status = 'queued' AND id < ?", (limit,))[0][0]
+        return count
+
+    # Pictures
+
+    def add_image(self, new: NewImage) -> str:
+        """Write a picture's file, then its row and search entry in one transaction; returns its id.
+
+        Its thumbnail comes last: one that could not be written is made when it is asked for.
+        """
+        created, image_id = datetime.now(UTC), str(ULID())
+        data = to_png(new.image, new.recipe)
+        path = relative_path(image_id, created)
+        with _plain_words(self.settings.database):
+            write_file(self.settings.images / path, data)
+        try:
+            self._insert_image(new, image_id, str(path), created, hashlib.sha256(data).hexdigest())
+        except BaseException:
+            (self.settings.images / path).unlink(missing_ok=True)
+            raise
+        with contextlib.suppress(OSError):
+            write_thumbnail(self._thumbnail(str(path)), new.image)
+        return image_id
+
+    def _insert_image(self, new: NewImage, image_id: str, path: str, created: datetime, sha256: str) -> None:
+        recipe, request = new.recipe, new.recipe.request
+        values = {
+            "id": image_id,
+            "job_id": new.job_id,
+            "position": recipe.index,
+            "prompt": request.prompt,
+            "request_json": request_to_json(request),
+            "style": new.style,
+            "seed": recipe.seed,
+            "path": path,
+            "sha256": sha256,
+            "tokens": struct.pack(f"<{len(recipe.tokens)}I", *recipe.tokens),
+            "width": new.image.width,
+            "height": new.image.height,
+            "seconds": new.seconds,
+            "created": created.isoformat(),
+        }
+        marks = ", ".join(f":{name}" for name in values)
+        with self._writing() as writer:
+            writer.execute(f"INSERT INTO images ({', '.join(values)}) VALUES ({marks})", values)
+            writer.execute(
+                "INSERT INTO search (image_id, prompt, style, tags) VALUES (?, ?, ?, '')",
+                (image_id, indexable(request.prompt), indexable(new.style)),
+            )
+
+    def image(self, image_id: str) -> ImageRow:
+        """Raises NotFound."""
+        rows = self._read(_IMAGES + "WHERE images.id = ? AND trashed_at IS NULL", (_storable(image_id),))
+        if not rows:
+            raise NotFound(f"There is no picture {image_id!r}.")
+        return _image_row(rows[0])
+
+    def job_images(self, job_id: str) -> list[ImageRow]:
+        """A job's pictures, best first, by position where they have no rank."""
+        order = "WHERE images.job_id = ? ORDER BY scores.rank IS NULL, scores.rank, images.position"
+        return [_image_row(row) for row in self._read(_IMAGES + order, (job_id,))]
+
+    def images(self, query: str, limit: int, before: str | None, kept_only: bool) -> list[ImageRow]:
+        """Newest first, those older than picture `before`; with a query, those whose text holds each of its words."""
+        wheres, values = ["trashed_at IS NULL"], []
+        if kept_only:
+            wheres.append("(kept OR starred)")
+        if before is not None:
+            wheres.append("images.id < ?")
+            values.append(_storable(before))
+        if query.strip():
+            expression = match_expression(query)
+            if expression is None:
+                return []
+            wheres.append("images.id IN (SELECT image_id FROM search WHERE search MATCH ?)")
+            values.append(expression)
+        sql = f"{_IMAGES} WHERE {' AND '.join(wheres)} ORDER BY images.id DESC LIMIT ?"
+        return [_image_row(row) for row in self._read(sql, (*values, limit))]
+
+    def mark_image(self, image_id: str, *, starred: bool | None = None, kept: bool | None = None) -> None:
+        """Set what is not None. Raises NotFound."""
+        with self._writing() as writer:
+            changed = writer.execute(
+                "UPDATE images SET starred = coalesce(?, starred), kept = coalesce(?, kept) WHERE id = ?",
+                (starred, kept, _storable(image_id)),
+            ).rowcount
+        if not changed:
+            raise NotFound(f"There is no picture {image_id!r}.")
+
+    def image_path(self, image_id: str) -> Path:
+        """The picture's file. Raises NotFound where the row or the file is gone."""
+        path = self.settings.images / self.image(image_id).path
+        if not path.resolve().is_relative_to(self.settings.images.resolve()) or not path.is_file():
+            raise NotFound(f"The file of picture {image_id} is gone from the data folder.")
+        return path
+
+    def thumbnail_path(self, image_id: str) -> Path:
+        """The picture's thumbnail, made anew where it is missing. Raises NotFound, HistoryError."""
+        original = self.image_path(image_id)
+        path = self._thumbnail(self.image(image_id).path)
+        if not path.is_file():
+            with _plain_words(self.settings.database), Image.open(original, formats=("PNG",)) as image:
+                write_thumbnail(path, image)
+        return path
+
+    def _thumbnail(self, path: str) -> Path:
+        return (self.settings.thumbnails / path).with_suffix(".webp")
+
+    # Connections
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """The writer, inside a transaction that took the write lock at once; rolled back on any error."""
+        with self._writer_lock, _plain_words(self.settings.database):
+            self._check_open()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def _read(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        with _plain_words(self.settings.database):
+            return self._reader().execute(sql, values).fetchall()
+
+    def _reader(self) -> sqlite3.Connection:
+        self._check_open()
+        holder: _Reader | None = getattr(self._threads, "holder", None)
+        if holder is None:
+            holder = self._threads.holder = _Reader(self.settings.database)
+        return holder.connection
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise HistoryError("The history is closed.")
+
+
+class _Reader:
+    """One thread's connection, closed when the thread's locals are dropped."""
+
+    def __init__(self, database: Path) -> None:
+        self.connection = _connect(database)
+        self.connection.execute("PRAGMA query_only = ON")
+
+    def __del__(self) -> None:
+        if hasattr(self, "connection"):
+            self.connection.close()
+
+
+_IMAGES = """
+    SELECT images.*, jobs.model AS model, scores.score AS score, scores.percentile AS percentile,
+        scores.rank AS rank, scores.text AS text_scored
+    FROM images JOIN jobs ON jobs.id = images.job_id
+    LEFT JOIN scores ON scores.rowid = (SELECT max(rowid) FROM scores WHERE image_id = images.id)
+"""
+
+
+def _connect(database: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+@contextlib.contextmanager
+def _plain_words(database: Path) -> Iterator[None]:
+    """Turns what SQLite and the file system raise into HistoryErrors an artist can act on."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise HistoryError(_explain(error, database)) from error
+
+
+def _explain(error: sqlite3.Error | OSError, database: Path) -> str:
+    text = str(error)
+    if getattr(error, "errno", None) in _FULL or "is full" in text:
+        return f"The disk with {database.parent.parent} is full. Free some space and try again."
+    if isinstance(error, PermissionError) or "readonly" in text or "unable to open" in text:
+        return f"The data folder {database.parent.parent} cannot be written to. Check its permissions."
+    if "locked" in text:
+        return "Another program keeps the history locked. Close it and try again."
+    if "malformed" in text or "not a database" in text:
+        return f"The history {database} is damaged. Put a copy from {database.parent / 'backups'} in its place."
+    return f"The history cannot be used: {text}."
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _storable(text: str) -> str:
+    """Ids come from outside too; SQLite takes no lone surrogates."""
+    return text.encode(errors="replace").decode()
+
+
+def _job_row(row: sqlite3.Row) -> JobRow:
+    return JobRow(
+        id=row["id"],
+        kind=row["kind"],
+        request=request_from_json(row["request_json"]),
+        model=row["model"],
+        model_sha256=row["model_sha256"],
+        app_version=row["app_version"],
+        status=row["status"],
+        notes=tuple(json.loads(row["notes_json"])),
+        error=row["error"],
+        created=datetime.fromisoformat(row["created"]),
+        started=_time(row["started"]),
+        finished=_time(row["finished"]),
+    )
+
+
+def _image_row(row: sqlite3.Row) -> ImageRow:
+    return ImageRow(
+        id=row["id"],
+        job_id=row["job_id"],
+        position=row["position"],
+        prompt=row["prompt"],
+        request=request_from_json(row["request_json"]),
+        style=row["style"],
+        seed=row["seed"],
+        path=row["path"],
+        sha256=row["sha256"],
+        tokens=struct.unpack(f"<{len(row['tokens']) // 4}I", row["tokens"]),
+        width=row["width"],
+        height=row["height"],
+        seconds=row["seconds"],
+        created=datetime.fromisoformat(row["created"]),
+        kept=bool(row["kept"]),
+        starred=bool(row["starred"]),
+        model=row["model"],
+        score=row["score"],
+        percentile=row["percentile"],
+        rank=row["rank"],
+        text_scored=row["text_scored"],
+    )

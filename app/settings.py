@@ -1,0 +1,168 @@
+"""Every setting of one run: flag > DALLE_STUDIO_* environment variable > default; and the layout of the data folder.
+
+The only place that reads the environment. Knows nothing of models, pages or SQLite.
+"""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import platformdirs
+
+from dalle_core.errors import RequestError
+
+ENVIRONMENT_PREFIX = "DALLE_STUDIO_"
+PROJECT_FOLDER = Path(__file__).resolve().parent.parent
+THEMES = ("system", "light", "dark")
+LANGUAGES = ("auto", "en", "zh")
+
+
+def default_data_dir() -> Path:
+    return Path(platformdirs.user_data_dir("dalle-studio", appauthor=False))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`port` None means 7860, or the next free one. `auth` is (user, password)."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    data_dir: Path = field(default_factory=default_data_dir)
+    models_dir: Path = PROJECT_FOLDER / "assets" / "models"
+    model: str = "emblem-64"
+    device: str = "auto"
+    open_browser: bool = True
+    auth: tuple[str, str] | None = field(default=None, repr=False)
+    insecure: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    theme: str = "system"
+    language: str = "auto"
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "db" / "history.sqlite3"
+
+    @property
+    def backups(self) -> Path:
+        return self.data_dir / "db" / "backups"
+
+    @property
+    def images(self) -> Path:
+        return self.data_dir / "images"
+
+    @property
+    def thumbnails(self) -> Path:
+        return self.data_dir / "thumbnails"
+
+    @property
+    def temp(self) -> Path:
+        return self.data_dir / "temp"
+
+    @property
+    def log(self) -> Path:
+        return self.data_dir / "studio.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that owns the data folder."""
+        return self.data_dir / "owner.lock"
+
+    @property
+    def model_dir(self) -> Path:
+        return self.models_dir / self.model
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach `host`."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def load_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
+    """Settings from parsed flags (None or absent: not given), then `environ`, then defaults. Raises RequestError."""
+    known = {setting.name for setting in fields(Settings)}
+    if unknown := sorted(flags.keys() - known):
+        raise RequestError(f"Unknown settings {unknown}; expected some of {sorted(known)}.")
+    values: dict[str, object] = {name: value for name, value in flags.items() if value is not None}
+    for name, parse in _PARSERS.items():
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if name not in values and environ.get(variable):
+            values[name] = parse(variable, environ[variable])
+    return _checked(Settings(**values))  # type: ignore[arg-type]
+
+
+def check_exposure(settings: Settings) -> None:
+    """Refuse to open the studio to a network without a password, unless asked to. Raises RequestError."""
+    if settings.is_loopback or settings.auth or settings.insecure:
+        return
+    raise RequestError(
+        f"Listening on {settings.host} lets anyone on the network use this studio. "
+        "Add --auth USER:PASSWORD, or --insecure if that is what you want."
+    )
+
+
+def parse_auth(source: str, text: str) -> tuple[str, str]:
+    """`USER:PASSWORD`, both non-empty. The message never repeats the password."""
+    user, _, password = text.partition(":")
+    if not user or not password:
+        raise RequestError(f"{source} must look like USER:PASSWORD.")
+    return user, password
+
+
+def parse_port(source: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 65535):
+        raise RequestError(f"{source} is {text!r}; expected a port from 1 to 65535.")
+    return int(text)
+
+
+def _checked(settings: Settings) -> Settings:
+    _check_choice("theme", settings.theme, THEMES)
+    _check_choice("language", settings.language, LANGUAGES)
+    if settings.model in {"", ".", ".."} or set(settings.model) & set("/\\:\0"):
+        raise RequestError(f"The model is {settings.model!r}; expected the name of a folder in {settings.models_dir}.")
+    return settings
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise RequestError(f"The {name} is {value!r}; expected one of {', '.join(choices)}.")
+
+
+def _parse_text(source: str, text: str) -> str:
+    return text
+
+
+def _parse_path(source: str, text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _parse_switch(source: str, text: str) -> bool:
+    switches = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in switches:
+        raise RequestError(f"{source} is {text!r}; expected 1 or 0.")
+    return switches[text.lower()]
+
+
+def _parse_list(source: str, text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+_PARSERS: dict[str, Callable[[str, str], object]] = {
+    "host": _parse_text,
+    "port": parse_port,
+    "data_dir": _parse_path,
+    "models_dir": _parse_path,
+    "model": _parse_text,
+    "device": _parse_text,
+    "open_browser": _parse_switch,
+    "auth": parse_auth,
+    "insecure": _parse_switch,
+    "allowed_hosts": _parse_list,
+    "theme": _parse_text,
+    "language": _parse_text,
+}

@@ -1,0 +1,324 @@
+"""The service layer: everything a page or a command line can do, with no widgets in it and no torch at import."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from app.errors import DataFolderBusy, HistoryError, NotFound
+from app.history import History, ImageRow, JobRow
+from app.history.files import file_stem, save_beside_others
+from app.settings import Settings
+from app.views import FINAL_STATUSES, ImageView, JobStatus, JobView, ModelStatus, Tile, TileState
+from app.worker import Bell, LoadModel, Worker
+from dalle_core.errors import RequestError
+from dalle_core.request import GenerationRequest
+
+if TYPE_CHECKING:
+    import torch
+
+    from dalle_core.families.base import ImageModel
+
+__all__ = [
+    "DataFolderBusy",
+    "HistoryError",
+    "ImageView",
+    "JobStatus",
+    "JobView",
+    "ModelStatus",
+    "NotFound",
+    "Studio",
+    "Tile",
+    "TileState",
+    "open_history",
+    "owner_is_alive",
+    "read_job",
+    "submit_to_owner",
+]
+
+WATCH_SECONDS = 1 / 8
+MAX_QUEUED = 500
+MAX_PAGE = 500
+
+
+def load_model(folder: Path, device: "torch.device") -> "ImageModel":
+    """The model in `folder`, of whatever family. Raises CheckpointError."""
+    from dalle_core.families import registry
+
+    return registry.load_model(folder, device)
+
+
+class Studio:
+    """One data folder, its worker and its model. Every method but `watch` may be called from any thread.
+
+    Methods that take an id raise NotFound for one that is not in the history; all raise HistoryError where the
+    database or a file cannot be read or written.
+    """
+
+    def __init__(self, settings: Settings, load_model: LoadModel = load_model) -> None:
+        self.settings = settings
+        self._load_model = load_model
+        self._bell = Bell()
+        self._lock = _owner_lock(settings)
+        self._closed = False
+        self._history: History | None = None
+        self._worker: Worker | None = None
+
+    # Life
+
+    def start(self) -> None:
+        """Own the data folder, settle what a crash left, and start the worker, which loads the model.
+
+        Raises DataFolderBusy where another process owns the folder.
+        """
+        _acquire(self._lock, self.settings)
+        try:
+            self._history = History(self.settings, owner=True)
+            self._history.interrupt_running()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._worker = Worker(self._history, self.settings, self._load_model, self._bell)
+        self._worker.start()
+
+    def close(self) -> None:
+        """Stop within a decode step, leaving a running job `interrupted`, and let go of the data folder."""
+        if self._closed or self._history is None or self._worker is None:
+            return
+        self._worker.close()
+        self._closed = True
+        self._history.close()
+        self._lock.release()
+        self._bell.ring()
+
+    @property
+    def history(self) -> History:
+        if self._history is None:
+            raise HistoryError("The studio has not been started.")
+        return self._history
+
+    @property
+    def worker(self) -> Worker:
+        if self._worker is None:
+            raise HistoryError("The studio has not been started.")
+        return self._worker
+
+    def model_status(self) -> ModelStatus:
+        return self.worker.status
+
+    # Jobs
+
+    def submit(self, request: GenerationRequest) -> str:
+        """Queue a request; returns the job's id. Raises RequestError where it does not fit the loaded model."""
+        self.worker.check(request)
+        _check_room(self.history)
+        job_id = self.history.add_job(request, self.settings.model)
+        self.worker.wake()
+        self._bell.ring()
+        return job_id
+
+    def cancel(self, job_id: str) -> None:
+        """Take a job off the queue, or stop it within a decode step; what it finished stays. Finished jobs stay too."""
+        if self.history.request_cancel(job_id) == "running":
+            self.worker.cancel(job_id)
+        self._bell.ring()
+
+    def running_job(self) -> str | None:
+        painting = self.worker.painting
+        return None if painting is None else painting.job.id
+
+    def queue(self) -> list[JobView]:
+        """What waits, the next one first."""
+        return [_job_view(row, [], position) for position, row in enumerate(self.history.queued_jobs(), start=1)]
+
+    def job(self, job_id: str) -> JobView:
+        """A job as it is now: from memory while it is painted, else from the history."""
+        return self._painted(job_id) or read_job(self.history, job_id)
+
+    async def watch(self, job_id: str) -> AsyncIterator[JobView]:
+        """A job's views as they change, at most eight a second, the final one last. Any number may watch."""
+        last: JobView | None = None
+        ready = 0.0
+        with self._bell.listening() as changed:
+            while not self._closed:
+                changed.clear()
+                view = self._painted(job_id)
+                if view is None:
+                    view = await asyncio.to_thread(read_job, self.history, job_id)
+                if view != last:
+                    last, ready = view, time.monotonic() + WATCH_SECONDS
+                    yield view
+                if view.final:
+                    return
+                await changed.wait()
+                await asyncio.sleep(max(0.0, ready - time.monotonic()))
+
+    def preview(self, job_id: str, index: int) -> bytes | None:
+        """PNG of a candidate as it stands; None unless it is being painted."""
+        painting = self.worker.painting
+        return painting.preview(index) if painting is not None and painting.job.id == job_id else None
+
+    def _painted(self, job_id: str) -> JobView | None:
+        painting = self.worker.painting
+        return painting.view if painting is not None and painting.job.id == job_id else None
+
+    # Pictures
+
+    def images(
+        self, query: str = "", limit: int = 60, before: str | None = None, kept_only: bool = True
+    ) -> list[ImageView]:
+        """Newest first, older than picture `before`; `query` finds pictures whose text holds each of its words."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise RequestError(f"limit is {limit}; expected a value from 1 to {MAX_PAGE}.")
+        return [image_view(row) for row in self.history.images(query, limit, before, kept_only)]
+
+    def image(self, image_id: str) -> ImageView:
+        return image_view(self.history.image(image_id))
+
+    def image_path(self, image_id: str) -> Path:
+        return self.history.image_path(image_id)
+
+    def thumbnail_path(self, image_id: str) -> Path:
+        """A WebP of at most 256 pixels a side, made anew where it is missing."""
+        return self.history.thumbnail_path(image_id)
+
+    def star(self, image_id: str, starred: bool) -> None:
+        self.history.mark_image(image_id, starred=starred)
+
+    def keep(self, image_id: str, kept: bool = True) -> None:
+        """Keep a candidate that was not among the best, or let one go."""
+        self.history.mark_image(image_id, kept=kept)
+
+    def export(self, image_ids: Sequence[str], folder: Path) -> list[Path]:
+        """Copy pictures, recipes included, into `folder` under readable names, over nothing. Raises OutputError."""
+        return [export_image(self.history, image_id, folder) for image_id in image_ids]
+
+
+def export_image(history: History, image_id: str, folder: Path) -> Path:
+    row, source = history.image(image_id), history.image_path(image_id)
+    return save_beside_others(folder, file_stem(row.prompt, row.seed), source.read_bytes())
+
+
+def read_job(history: History, job_id: str) -> JobView:
+    """A job as the history has it. Raises NotFound."""
+    row = history.job(job_id)
+    position = history.queued_count(before=job_id) + 1 if row.status == "queued" else 0
+    return _job_view(row, history.job_images(job_id), position)
+
+
+@contextlib.contextmanager
+def open_history(settings: Settings) -> Iterator[History]:
+    """The history of a data folder, whether or not a studio runs on it. Raises HistoryError where there is none."""
+    lock, owner = _owner_lock(settings), False
+    if settings.database.is_file():
+        with contextlib.suppress(DataFolderBusy):
+            _acquire(lock, settings)
+            owner = True
+    try:
+        history = History(settings, owner=owner)
+        try:
+            yield history
+        finally:
+            history.close()
+    finally:
+        if owner:
+            lock.release()
+
+
+def submit_to_owner(history: History, settings: Settings, request: GenerationRequest) -> str:
+    """Queue a request with the process that owns the data folder; returns the job's id."""
+    _check_room(history)
+    return history.add_job(request, settings.model)
+
+
+def owner_is_alive(settings: Settings) -> bool:
+    """Whether some process owns the data folder."""
+    lock = _owner_lock(settings)
+    try:
+        _acquire(lock, settings)
+    except DataFolderBusy:
+        return True
+    lock.release()
+    return False
+
+
+def image_view(row: ImageRow) -> ImageView:
+    return ImageView(
+        id=row.id,
+        job_id=row.job_id,
+        prompt=row.prompt,
+        seed=row.seed,
+        model=row.model,
+        created=row.created,
+        width=row.width,
+        height=row.height,
+        kept=row.kept,
+        starred=row.starred,
+        score=row.score,
+        percentile=row.percentile,
+        rank=row.rank,
+        request=row.request,
+        text_scored=row.text_scored,
+        seconds=row.seconds,
+    )
+
+
+def _job_view(row: JobRow, images: list[ImageRow], position: int) -> JobView:
+    tiles = [_tile(image) for image in images]
+    if row.status not in FINAL_STATUSES:
+        there = {tile.index for tile in tiles}
+        tiles += [Tile(i, seed, "waiting") for i, seed in enumerate(row.request.seeds) if i not in there]
+    return JobView(
+        id=row.id,
+        status=row.status,
+        request=row.request,
+        model=row.model,
+        notes=row.notes,
+        error=row.error,
+        finished=len(images),
+        count=row.request.count,
+        row=0,
+        rows=0,
+        seconds_left=None,
+        preview_row=0,
+        tiles=tuple(tiles),
+        position_in_queue=position,
+    )
+
+
+def _tile(image: ImageRow) -> Tile:
+    return Tile(
+        index=image.position,
+        seed=image.seed,
+        state="done",
+        image_id=image.id,
+        score=image.score,
+        percentile=image.percentile,
+        rank=image.rank,
+        kept=image.kept,
+    )
+
+
+def _check_room(history: History) -> None:
+    if history.queued_count() >= MAX_QUEUED:
+        raise RequestError(f"{MAX_QUEUED} jobs are waiting already. Wait for some, or cancel some, then try again.")
+
+
+def _owner_lock(settings: Settings) -> FileLock:
+    return FileLock(settings.lock, timeout=0, thread_local=False)
+
+
+def _acquire(lock: FileLock, settings: Settings) -> None:
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise DataFolderBusy(
+            f"Another Dalle Studio is using {settings.data_dir}. Close it, or choose another --data-dir."
+        ) from error
+    except OSError as error:
+        raise HistoryError(f"The data folder {settings.data_dir} cannot be used: {error.strerror or error}.") from error

@@ -1,0 +1,68 @@
+"""From what the widgets hold to one validated request, and back. The widgets' order is written down here only."""
+
+import math
+import secrets
+
+from dalle_core.errors import RequestError
+from dalle_core.request import GenerationRequest
+
+FIELDS = ("prompt", "negative_prompt", "count", "keep", "seed", "temperature", "top_k", "top_p", "guidance_scale")
+RANDOM_SEEDS = 2**32
+MAX_SEED_DIGITS = 20
+LABELS = {
+    "count": "Candidates",
+    "keep": "Keep best",
+    "temperature": "Temperature",
+    "top_k": "Top-k",
+    "top_p": "Top-p",
+    "guidance_scale": "Guidance",
+}
+
+
+def read_form(*values: object) -> GenerationRequest:
+    """The request the form asks for; an empty seed is drawn at random. Raises RequestError."""
+    form = dict(zip(FIELDS, values, strict=True))
+    count = _whole("count", form["count"])
+    return GenerationRequest(
+        prompt=_text(form["prompt"]),
+        negative_prompt=_text(form["negative_prompt"]),
+        count=count,
+        keep=min(count, _whole("keep", form["keep"])),
+        seed=_seed(form["seed"]),
+        temperature=_number("temperature", form["temperature"]),
+        top_k=_whole("top_k", form["top_k"]),
+        top_p=_number("top_p", form["top_p"]),
+        guidance_scale=_number("guidance_scale", form["guidance_scale"]),
+    )
+
+
+def form_values(request: GenerationRequest, seed: int) -> tuple[object, ...]:
+    """What the widgets show for `request`, with the seed of one of its candidates."""
+    return tuple(str(seed) if name == "seed" else getattr(request, name) for name in FIELDS)
+
+
+def _seed(value: object) -> int:
+    """Typed as text, so that a seed of any size stays exact and an empty one means random."""
+    text = _text(value)
+    if not text:
+        return secrets.randbelow(RANDOM_SEEDS)
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_SEED_DIGITS):
+        raise RequestError(f"The seed is {text[:40]!r}; it needs a whole number, or nothing for a random one.")
+    return int(text)
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise RequestError(f"{LABELS[name]} needs a number.")
+    return float(value)
+
+
+def _whole(name: str, value: object) -> int:
+    number = _number(name, value)
+    if number != int(number):
+        raise RequestError(f"{LABELS[name]} is {number:g}; it needs a whole number.")
+    return int(number)

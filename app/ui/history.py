@@ -1,0 +1,26 @@
+"""The History tab: everything ever painted here, newest first, a page at a time. Layout only."""
+
+import gradio as gr
+
+from app.studio import Studio
+from app.ui.browser_calls import browser_calls
+
+HISTORY = """<div class="history">
+<form role="search" class="search"><input type="search" name="query" maxlength="200" autocomplete="off"
+placeholder="Search prompts and styles" aria-label="Search the history">
+<label><input type="checkbox" name="everything"><span>Show every candidate</span></label></form>
+<p class="history-note" role="status"></p><div class="shelf"></div>
+<button type="button" class="more" hidden>Load more</button></div>"""
+HISTORY_SCRIPT = """dalleStudio.history(element, {server, send: {
+    useSeed: image => trigger('use_seed', {image}),
+    useSettings: image => trigger('use_settings', {image}),
+}})"""
+
+
+def layout(studio: Studio) -> gr.HTML:
+    return gr.HTML(
+        html_template=HISTORY,
+        js_on_load=HISTORY_SCRIPT,
+        server_functions=browser_calls(studio),
+        apply_default_css=False,
+    )

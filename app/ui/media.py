@@ -1,0 +1,102 @@
+"""Routes that serve pictures, by id and by nothing else.
+
+`/media/<id>.png`, `/media/thumbnail/<id>`, and while it is painted `/media/preview/<job>/<index>`. Paths come from the
+service layer, never from the browser. Asks for the same sign-in as the app.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from app.studio import Studio
+from dalle_core.errors import DalleError
+
+ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+TYPES = {".png": "image/png", ".webp": "image/webp"}
+FOREVER = "private, max-age=31536000, immutable"  # a picture never changes under its id
+UNSTORED = {"cache-control": "no-store"}
+MAX_NAME = 60
+
+
+def media_routes(studio: Studio) -> list[Route]:
+    media = _Media(studio)
+    return [
+        Route("/media/{image_id}.png", media.original),
+        Route("/media/thumbnail/{image_id}", media.thumbnail),
+        Route("/media/preview/{job_id}/{index:int}", media.preview),
+    ]
+
+
+class _Media:
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    async def original(self, request: Request) -> Response:
+        """The untouched file with its recipe; `?download=1` offers it under a telling name."""
+        return await self._file(request, self.studio.image_path)
+
+    async def thumbnail(self, request: Request) -> Response:
+        return await self._file(request, self.studio.thumbnail_path)
+
+    async def preview(self, request: Request) -> Response:
+        if not is_signed_in(request):
+            return _refused()
+        job_id, index = request.path_params["job_id"], request.path_params["index"]
+        if not ULID.fullmatch(job_id):
+            return _missing()
+        try:
+            png = await run_in_threadpool(self.studio.preview, job_id, index)
+        except DalleError:
+            return _missing()
+        if png is None:  # finished or not begun since the page was told: nothing to show, and nothing wrong
+            return Response(status_code=204, headers=UNSTORED)
+        return Response(png, media_type="image/png", headers=UNSTORED)
+
+    async def _file(self, request: Request, locate: Callable[[str], Path]) -> Response:
+        if not is_signed_in(request):
+            return _refused()
+        image_id = request.path_params["image_id"]
+        if not ULID.fullmatch(image_id):
+            return _missing()
+        try:
+            path = await run_in_threadpool(locate, image_id)
+            wanted = "download" in request.query_params
+            name = await run_in_threadpool(self._download_name, image_id) if wanted else None
+        except DalleError:
+            return _missing()
+        if path.suffix not in TYPES or not path.is_file():
+            return _missing()
+        return FileResponse(path, media_type=TYPES[path.suffix], filename=name, headers={"cache-control": FOREVER})
+
+    def _download_name(self, image_id: str) -> str:
+        image = self.studio.image(image_id)
+        return file_name(image.prompt, image.seed)
+
+
+def file_name(prompt: str, seed: int) -> str:
+    """A file name any system takes: the prompt's letters and digits, in any script, and the seed."""
+    words = "-".join(re.findall(r"\w+", prompt.lower()))[:MAX_NAME].strip("-_")
+    return f"{words or 'picture'}-{seed}.png"
+
+
+def is_signed_in(request: Request) -> bool:
+    """Gradio's own rule: routes beside its own do not go through its check."""
+    app: Any = request.app
+    if app.auth is None and app.auth_dependency is None:
+        return True
+    cookies = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+    return any(request.cookies.get(cookie) in app.tokens for cookie in cookies)
+
+
+def _refused() -> Response:
+    return PlainTextResponse("Sign in first.", status_code=401, headers=UNSTORED)
+
+
+def _missing() -> Response:
+    return PlainTextResponse("There is no such picture.", status_code=404, headers=UNSTORED)

@@ -1,0 +1,52 @@
+"""The frame around the tabs: header, model status, tabs. Layout and wiring only."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import gradio as gr
+
+from app.studio import Studio
+from app.ui import create, history
+from app.ui.payloads import Payload, status_payload
+from app.ui.theme import ASSETS
+
+TITLE = "Dalle Studio"
+POLL_SECONDS = 0.4
+CACHE_SWEEP = (3600, 24 * 3600)  # seconds between sweeps of Gradio's own cache, and the age at which a file goes
+
+
+def build_page(studio: Studio) -> gr.Blocks:
+    page = gr.Blocks(title=TITLE, fill_width=True, delete_cache=CACHE_SWEEP)
+    with page:
+        with gr.Row(elem_classes="studio-header"):
+            gr.HTML(_brand(), apply_default_css=False, js_on_load=None)
+            status = gr.HTML(
+                html_template='<div class="model-status" role="status"><i></i><span></span></div>',
+                js_on_load="dalleStudio.status(element, {props, watch})",
+                apply_default_css=False,
+            )
+        with gr.Tabs(selected="create", elem_classes="studio-tabs") as tabs:
+            with gr.Tab("Create", id="create"):
+                widgets = create.layout(studio)
+            with gr.Tab("History", id="history"):
+                gallery = history.layout(studio)
+        create.wire(studio, widgets)
+        create.wire_reuse(studio, [widgets.board, gallery], widgets, tabs)
+
+        async def watch_status() -> AsyncIterator[tuple[Payload, list[str], list[str]]]:
+            while True:
+                current = studio.model_status()
+                yield status_payload(current), create.style_chips(current), create.example_chips()
+                if current.state != "loading":
+                    return
+                while studio.model_status() == current:
+                    await asyncio.sleep(POLL_SECONDS)
+
+        page.load(watch_status, outputs=[status, widgets.styles, widgets.examples], show_progress="hidden",
+                  concurrency_limit=None, api_visibility="private")  # fmt: skip
+    return page
+
+
+def _brand() -> str:
+    icon = (ASSETS / "icon.svg").read_text(encoding="utf-8").replace("<svg ", '<svg aria-hidden="true" ', 1)
+    return f'<div class="brand">{icon}<h1>{TITLE}</h1></div>'

@@ -1,0 +1,156 @@
+"""What the page's own scripts are told: plain JSON values, and the words an artist reads.
+
+Knows the service layer's views and no widgets. Texts go out raw: the page sets them as text, never as markup.
+"""
+
+import json
+from typing import Any
+
+from app.recipes import request_to_json
+from app.views import ImageView, JobView, ModelStatus, Tile
+
+Payload = dict[str, Any]
+
+
+def status_payload(status: ModelStatus) -> Payload:
+    words = {
+        "loading": f"Loading {status.name}",
+        "ready": f"{status.name} is ready",
+        "failed": f"{status.name} could not be loaded",
+    }
+    return {"state": status.state, "text": words[status.state], "detail": status.message or status.device}
+
+
+def job_payload(view: JobView) -> Payload:
+    tiles = [tile for tile in view.tiles if tile.image_id or not view.final]
+    return {
+        "id": view.id,
+        "status": view.status,
+        "final": view.final,
+        "prompt": view.request.prompt,
+        "settings": request_words(view),
+        "state": state_words(view),
+        "notes": list(view.notes),
+        "progress": progress(view),
+        "painted": view.row / view.rows if view.rows else 0,
+        "tiles": [_tile_payload(view, tile) for tile in tiles],
+    }
+
+
+def _tile_payload(view: JobView, tile: Tile) -> Payload:
+    return {
+        "index": tile.index,
+        "state": tile.state,
+        "image": tile.image_id,
+        "preview": f"media/preview/{view.id}/{tile.index}?v={view.preview_row}" if shows_preview(view, tile) else None,
+        "rank": tile.rank,
+        "kept": tile.kept,
+        "match": match_words(tile.score, tile.percentile),
+    }
+
+
+def shows_preview(view: JobView, tile: Tile) -> bool:
+    return tile.state == "painting" and view.preview_row > 0 and view.row > 0
+
+
+def progress(view: JobView) -> float:
+    """Share of the work that is done, in [0, 1]."""
+    if view.final:
+        return 1.0
+    width = min(view.request.batch_width, view.count - view.finished)
+    started = width * view.row / view.rows if view.rows else 0.0
+    return min(1.0, (view.finished + started) / view.count)
+
+
+def request_words(view: JobView) -> str:
+    request = view.request
+    parts = [counted(request.count, "candidate"), f"seed {request.seed}", f"temperature {request.temperature:g}"]
+    if request.guidance_scale != 1:
+        parts.append(f"guidance {request.guidance_scale:g}")
+    if request.negative_prompt:
+        parts.append(f"without {request.negative_prompt}")
+    return " · ".join(parts)
+
+
+def state_words(view: JobView) -> str:
+    finished = f"{view.finished} of {counted(view.count, 'candidate')} finished"
+    match view.status:
+        case "queued":
+            ahead = view.position_in_queue - 1
+            return f"Waiting, {counted(ahead, 'job')} before it" if ahead > 0 else "Waiting, next in line"
+        case "running":
+            return _running_words(view)
+        case "done":
+            return f"{counted(view.finished, 'candidate')}, best first"
+        case "cancelled":
+            return f"Stopped. {finished}." if view.finished else "Stopped before a picture was finished."
+        case "failed":
+            return view.error or "Something went wrong while painting."
+        case "interrupted":
+            return f"Interrupted when the app was closed. {finished}."
+
+
+def _running_words(view: JobView) -> str:
+    if view.finished == view.count:
+        return "Ranking the candidates"
+    if not view.rows:
+        return "Starting"
+    finished, row = f"{view.finished} of {view.count} finished", f"row {view.row} of {view.rows}"
+    return " · ".join((finished, row, time_words(view.seconds_left)))
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def time_words(seconds: float | None) -> str:
+    if seconds is None:
+        return "measuring the pace"
+    if seconds < 1:
+        return "almost done"
+    return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
+
+
+def match_words(score: float | None, percentile: float | None) -> Payload | None:
+    if score is None:
+        return None
+    share = None if percentile is None else min(99, int(percentile))  # nothing beats everything
+    return {"score": f"{score:.2f}", "words": "" if share is None else f"beats {share}% of random pairs"}
+
+
+def thumbnail_payload(image: ImageView) -> Payload:
+    return {"image": image.id, "prompt": image.prompt}
+
+
+def details_payload(image: ImageView) -> Payload:
+    request = image.request
+    return {
+        "image": image.id,
+        "prompt": image.prompt,
+        "seed": str(image.seed),
+        "rank": f"{image.rank} of {request.count}" if image.rank else "",
+        "match": match_words(image.score, image.percentile),
+        "facts": _facts(image),
+        "recipe": recipe_text(image),
+    }
+
+
+def _facts(image: ImageView) -> list[tuple[str, str]]:
+    request = image.request
+    facts = [
+        ("Without", request.negative_prompt),
+        ("Guidance", f"{request.guidance_scale:g}"),
+        ("Temperature", f"{request.temperature:g}"),
+        ("Top-k", str(request.top_k) if request.top_k else "all"),
+        ("Top-p", f"{request.top_p:g}"),
+        ("Size", f"{image.width} × {image.height}"),
+        ("Model", image.model),
+        ("Painted", f"{image.created.astimezone():%d %B %Y, %H:%M}"),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def recipe_text(image: ImageView) -> str:
+    """What Copy recipe puts on the clipboard: JSON that `Recipe.single` and a person both read."""
+    values = json.loads(request_to_json(image.request)) | {"seed": image.seed, "count": 1, "keep": 1}
+    return json.dumps({"model": image.model, "request": values}, ensure_ascii=False, indent=2)

@@ -1,0 +1,107 @@
+"""How the app looks to Gradio: its palette and type handed to Gradio's own variables. The rest is in assets/ui.
+
+Neutral greys, so that the pictures keep their colours; one accent, the red of a painter's seal. System fonts only.
+"""
+
+from inspect import signature
+from pathlib import Path
+
+import gradio as gr
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "ui"
+ICON = ASSETS / "icon.png"
+FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "PingFang SC",
+        "Microsoft YaHei", "sans-serif")  # fmt: skip
+MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace")
+
+# Gradio's variable -> ours, which change with light and dark in studio.css.
+VARIABLES = {
+    "body_text_size": "15px",
+    "body_text_color_subdued": "var(--ink-soft)",
+    "background_fill_primary": "var(--surface)",
+    "background_fill_secondary": "var(--paper)",
+    "border_color_primary": "var(--line)",
+    "border_color_accent": "var(--accent)",
+    "color_accent": "var(--accent)",
+    "color_accent_soft": "var(--accent-wash)",
+    "block_background_fill": "transparent",
+    "block_border_width": "0px",
+    "block_border_color": "transparent",
+    "block_info_text_color": "var(--ink-soft)",
+    "block_label_background_fill": "transparent",
+    "block_label_border_width": "0px",
+    "block_label_text_color": "var(--ink-soft)",
+    "block_title_text_color": "var(--ink-soft)",
+    "panel_background_fill": "transparent",
+    "panel_border_width": "0px",
+    "input_background_fill": "var(--field)",
+    "input_background_fill_focus": "var(--field)",
+    "input_border_color": "var(--line-strong)",
+    "input_border_color_hover": "var(--ink-faint)",
+    "input_background_fill_hover": "var(--field)",
+    "input_border_color_focus": "var(--accent)",
+    "input_placeholder_color": "var(--ink-faint)",
+    "input_shadow": "none",
+    "input_shadow_focus": "none",
+    "slider_color": "var(--accent)",
+    "loader_color": "var(--accent)",
+    "accordion_text_color": "var(--ink)",
+    "button_primary_background_fill": "var(--accent-fill)",
+    "button_primary_background_fill_hover": "var(--accent-fill-strong)",
+    "button_primary_border_color": "transparent",
+    "button_primary_border_color_hover": "transparent",
+    "button_primary_text_color": "var(--on-accent)",
+    "button_primary_text_color_hover": "var(--on-accent)",
+    "button_primary_shadow": "none",
+    "button_secondary_background_fill": "var(--surface)",
+    "button_secondary_background_fill_hover": "var(--hover)",
+    "button_secondary_border_color": "var(--line-strong)",
+    "button_secondary_border_color_hover": "var(--ink-faint)",
+    "button_secondary_text_color": "var(--ink)",
+    "button_secondary_text_color_hover": "var(--ink)",
+    "button_secondary_shadow": "none",
+}
+SHAPES = {
+    "block_title_text_size": "13px",
+    "block_title_text_weight": "550",
+    "block_title_padding": "0",
+    "block_padding": "0",
+    "block_shadow": "none",
+    "block_radius": "8px",
+    "input_radius": "8px",
+    "input_border_width": "1px",
+    "input_padding": "10px 12px",
+    "input_text_size": "15px",
+    "form_gap_width": "0px",
+    "layout_gap": "16px",
+    "button_large_radius": "8px",
+    "button_small_radius": "8px",
+    "button_medium_radius": "8px",
+    "button_large_text_weight": "600",
+    "button_transform_hover": "none",
+    "button_transform_active": "none",
+}
+
+
+def theme() -> gr.themes.Base:
+    base = gr.themes.Base(font=FONT, font_mono=MONO)
+    known = signature(base.set).parameters
+    dark = {f"{name}_dark": value for name, value in VARIABLES.items() if f"{name}_dark" in known}
+    # The first paint happens before our style sheet is there: the body's own colours are spelled out.
+    body = {"body_background_fill": "#f3f4f4", "body_background_fill_dark": "#17191b",
+            "body_text_color": "#1d2023", "body_text_color_dark": "#e9ebec"}  # fmt: skip
+    return base.set(**VARIABLES, **dark, **SHAPES, **body)
+
+
+def head() -> str:
+    """Our style sheet and script, inline: nothing to fetch, and there before the first component is."""
+    style = (ASSETS / "studio.css").read_text(encoding="utf-8")
+    script = (ASSETS / "studio.js").read_text(encoding="utf-8")
+    return f'<meta name="theme-color" content="#f3f4f4"><style>{style}</style><script>{script}</script>'
+
+
+def apply_theme(choice: str) -> str | None:
+    """Script that fixes light or dark whatever the system prefers; None leaves it to the system."""
+    if choice == "system":
+        return None
+    return f"() => document.body.classList.toggle('dark', {str(choice == 'dark').lower()})"

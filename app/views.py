@@ -1,0 +1,90 @@
+"""What the service layer hands to a page or a command line: frozen snapshots, without tensors, files or widgets."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from dalle_core.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from dalle_core.families.base import ModelSpec
+
+JobStatus = Literal["queued", "running", "done", "cancelled", "failed", "interrupted"]
+TileState = Literal["waiting", "painting", "done"]
+FINAL_STATUSES: frozenset[JobStatus] = frozenset({"done", "cancelled", "failed", "interrupted"})
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One candidate of a job. `image_id` is set once it is in the history; `rank` 1 is best, None until reranked."""
+
+    index: int
+    seed: int
+    state: TileState
+    image_id: str | None = None
+    score: float | None = None
+    percentile: float | None = None
+    rank: int | None = None
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class JobView:
+    """A job at one moment.
+
+    `finished` of `count` candidates are in the history. While a micro-batch is painted, `row` of `rows` of its token
+    rows are done; both are 0 for a job that is not being painted. `preview_row` grows with every new set of previews
+    of this job: a version, not a row number. `position_in_queue` is 1 for the next in line, 0 for any job not queued.
+    """
+
+    id: str
+    status: JobStatus
+    request: GenerationRequest
+    model: str
+    notes: tuple[str, ...]
+    error: str | None
+    finished: int
+    count: int
+    row: int
+    rows: int
+    seconds_left: float | None
+    preview_row: int
+    tiles: tuple[Tile, ...]  # best first once ranked, else by index
+    position_in_queue: int
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL_STATUSES
+
+
+@dataclass(frozen=True)
+class ImageView:
+    """A picture of the history. `request` is its job's; `created` is in UTC; `seconds` is what painting it took."""
+
+    id: str
+    job_id: str
+    prompt: str
+    seed: int
+    model: str
+    created: datetime
+    width: int
+    height: int
+    kept: bool
+    starred: bool
+    score: float | None
+    percentile: float | None
+    rank: int | None
+    request: GenerationRequest
+    text_scored: str | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """Whether the model can paint yet. `spec` is there once it is ready; `message` says what failed."""
+
+    state: Literal["loading", "ready", "failed"]
+    name: str
+    message: str
+    spec: "ModelSpec | None"
+    device: str

@@ -1,0 +1,304 @@
+"""The one thread that owns the model. It takes jobs from the history in order, paints them and tells who watches.
+
+Knows no pages: views only watch. What goes wrong in a job becomes that job's message, and the next job runs.
+"""
+
+import asyncio
+import contextlib
+import errno
+import gc
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.errors import HistoryError
+from app.history import History, JobRow, NewImage, Ranking
+from app.painting import Painting
+from app.recipes import Recipe
+from app.settings import Settings
+from app.views import JobStatus, ModelStatus
+from dalle_core import __version__
+from dalle_core.errors import CheckpointError, DalleError, RequestError
+from dalle_core.request import GenerationRequest
+
+if TYPE_CHECKING:
+    import torch
+
+    from dalle_core.families.base import ImageModel, Reranker
+    from dalle_core.generate import Candidate, Event, Finished
+
+POLL_SECONDS = 0.5  # how soon a job or a cancel of another process is seen
+CLOSE_SECONDS = 20.0
+
+logger = logging.getLogger(__name__)
+
+LoadModel = Callable[[Path, "torch.device"], "ImageModel"]
+
+
+class Bell:
+    """Rung from any thread, heard in any number of event loops, which it never blocks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+
+    def ring(self) -> None:
+        with self._lock:
+            listeners = list(self._listeners)
+        for loop, event in listeners:
+            with contextlib.suppress(RuntimeError):  # a loop that was closed without a goodbye
+                loop.call_soon_threadsafe(event.set)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[asyncio.Event]:
+        """An event of the running loop that is set at every ring; whoever waits clears it."""
+        listener = (asyncio.get_running_loop(), asyncio.Event())
+        with self._lock:
+            self._listeners.add(listener)
+        try:
+            yield listener[1]
+        finally:
+            with self._lock:
+                self._listeners.discard(listener)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: JobStatus
+    error: str | None = None
+    rankings: tuple[Ranking, ...] = ()
+
+
+class Worker:
+    """Starts with the model's loading; `close` stops within a decode step and leaves the job `interrupted`."""
+
+    def __init__(self, history: History, settings: Settings, load_model: LoadModel, bell: Bell) -> None:
+        self.history = history
+        self.settings = settings
+        self.status = ModelStatus("loading", settings.model, "The model is loading.", None, settings.device)
+        self.painting: Painting | None = None
+        self._load_model = load_model
+        self._bell = bell
+        self._model: ImageModel | None = None
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._cancelled: set[str] = set()
+        self._asked = 0.0  # when the history was last asked for a cancel
+        self._thread = threading.Thread(target=self._run, name="dalle-studio-worker", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be a job."""
+        self._wake.set()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join(CLOSE_SECONDS)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop the job if it is the one being painted."""
+        painting = self.painting
+        if painting is not None and painting.job.id == job_id:
+            self._cancelled.add(job_id)
+
+    def check(self, request: GenerationRequest) -> None:
+        """Raises RequestError where the request does not fit the model; passes while the model is not there yet."""
+        if self._model is not None:
+            from dalle_core.generate import check_prefix
+
+            check_prefix(self._model, request)
+
+    # The thread
+
+    def _run(self) -> None:
+        self._load()
+        while not self._stopping.is_set():
+            try:
+                worked = self._take_job()
+            except Exception:  # the thread outlives whatever happens
+                logger.exception("the next job cannot be taken")
+                worked = False
+            if not worked:
+                self._wake.wait(POLL_SECONDS)
+                self._wake.clear()
+
+    def _load(self) -> None:
+        self._announce(replace(self.status, state="loading", message="The model is loading."))
+        try:
+            from dalle_core.device import pick_device
+
+            device = pick_device(self.settings.device)
+            self._model = self._load_model(self.settings.model_dir, device)
+        except Exception as error:
+            logger.exception("the model cannot be loaded")
+            self._announce(replace(self.status, state="failed", message=explain(error)))
+        else:
+            self._announce(ModelStatus("ready", self.settings.model, "", self._model.spec, str(device)))
+
+    def _announce(self, status: ModelStatus) -> None:
+        self.status = status
+        self._bell.ring()
+
+    def _take_job(self) -> bool:
+        """Paint the next job, if there is one."""
+        job = self.history.claim_job()
+        if job is None:
+            return False
+        self.painting = Painting(job)
+        self._bell.ring()
+        self._settle(self.painting, self._outcome(job, self.painting))
+        self.painting = None
+        self._cancelled.discard(job.id)
+        self._bell.ring()
+        return True
+
+    def _outcome(self, job: JobRow, painting: Painting) -> Outcome:
+        """Paint; whatever goes wrong becomes a message."""
+        try:
+            return self._paint(job, painting)
+        except DalleError as error:
+            return Outcome("failed", str(error))
+        except Exception as error:
+            logger.exception("job %s failed", job.id)
+            message = explain(error)
+        _release_memory()
+        return Outcome("failed", message)
+
+    def _paint(self, job: JobRow, painting: Painting) -> Outcome:
+        from dalle_core.generate import Finished, generate
+
+        if job.model != self.settings.model:
+            raise RequestError(
+                f"This job is for the model {job.model}; {self.settings.model} is open. Start with --model {job.model}."
+            )
+        if self._model is None:
+            self._load()
+        if self._model is None:
+            raise CheckpointError(self.status.message)
+        reranker: Reranker | None = getattr(self._model, "reranker", None)
+        outcome = Outcome("failed", "The generation ended without a result.")
+        for event in generate(self._model, job.request, reranker, lambda: self._stops(job.id)):
+            if isinstance(event, Finished):
+                outcome = self._finish(painting, event, reranker)
+            else:
+                self._follow(self._model, painting, event)
+            self._bell.ring()
+        return outcome
+
+    def _follow(self, model: "ImageModel", painting: Painting, event: "Event") -> None:
+        from dalle_core.generate import CandidateFinished, Preview, Progress, Started
+
+        match event:
+            case Started():
+                self.history.describe_job(painting.job.id, model.spec.sha256, event.notes)
+                painting.begin(event.notes)
+            case Progress():
+                painting.advance(event)
+            case Preview():
+                painting.show(event)
+            case CandidateFinished():
+                image = new_image(model, painting.job.id, painting.job.request, event.candidate)
+                painting.complete(event.candidate.index, self.history.add_image(image))
+
+    def _finish(self, painting: Painting, event: "Finished", reranker: "Reranker | None") -> Outcome:
+        if event.cancelled:
+            return Outcome("cancelled" if painting.job.id in self._cancelled else "interrupted")
+        request = painting.job.request
+        rankings = [
+            Ranking(
+                image_id=painting.image_id(candidate.index),
+                reranker=reranker.name,
+                text=request.rerank_text or request.prompt,
+                score=candidate.score,
+                percentile=reranker.percentile(candidate.score),
+                rank=candidate.rank,
+                kept=candidate.rank <= request.keep,
+            )
+            for candidate in event.candidates
+            if reranker is not None and candidate.score is not None and candidate.rank is not None
+        ]
+        return Outcome("done", None, tuple(rankings))
+
+    def _settle(self, painting: Painting, outcome: Outcome) -> None:
+        """Write the outcome down, trying again while the history cannot be written: no job could be claimed either."""
+        job_id = painting.job.id
+        while True:
+            try:
+                return self.history.finish_job(job_id, outcome.status, outcome.error, outcome.rankings)
+            except HistoryError as error:
+                logger.exception("job %s cannot be settled", job_id)
+                painting.settle("failed", outcome.error or str(error))
+                self._bell.ring()
+            if self._stopping.wait(POLL_SECONDS):
+                return None  # the next start finds it running, and marks it interrupted
+
+    def _stops(self, job_id: str) -> bool:
+        """Asked at every decode step: was the job cancelled, here or in another process, or is the studio closing?"""
+        now = time.monotonic()
+        if now - self._asked > POLL_SECONDS:
+            self._asked = now
+            with contextlib.suppress(HistoryError):
+                if self.history.cancel_requested(job_id):
+                    self._cancelled.add(job_id)
+        return self._stopping.is_set() or job_id in self._cancelled
+
+
+def new_image(model: "ImageModel", job_id: str, request: GenerationRequest, candidate: "Candidate") -> NewImage:
+    """A finished candidate with its recipe, ready to be written."""
+    from dalle_core.images import to_pil
+
+    recipe = make_recipe(model, request, candidate)
+    style = style_of(request.prompt, model.spec.styles)
+    return NewImage(job_id, to_pil(candidate.image), recipe, style, candidate.seconds)
+
+
+def make_recipe(model: "ImageModel", request: GenerationRequest, candidate: "Candidate") -> Recipe:
+    return Recipe(
+        request=request,
+        index=candidate.index,
+        seed=candidate.seed,
+        model=model.spec.name,
+        model_sha256=model.spec.sha256,
+        tokens=tuple(candidate.tokens.tolist()),
+        app_version=__version__,
+    )
+
+
+def style_of(prompt: str, styles: tuple[str, ...]) -> str:
+    """The style a prompt names, as in `red apple, noto`, `noto style` or `noto 风格`; empty where it names none."""
+    for style in sorted(styles, key=len, reverse=True):  # "fluent flat" before "fluent"
+        name = re.escape(style)
+        if re.search(rf"[,，]\s*{name}(?!\w)|(?<!\w){name}\s*(?:style|风格)", prompt, re.IGNORECASE):
+            return style
+    return ""
+
+
+def explain(error: BaseException) -> str:
+    """What happened, in words an artist can act on."""
+    if isinstance(error, DalleError):
+        return str(error)
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text:
+        return "There is not enough memory for this. Lower the batch width, or close other programs, and try again."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "The disk is full. Free some space and try again; what was finished is kept."
+    if isinstance(error, ModuleNotFoundError):
+        return f"The Python package {error.name} is missing. Install what requirements.txt lists, then start again."
+    return f"Something unexpected went wrong ({type(error).__name__}: {text}). The log says more."
+
+
+def _release_memory() -> None:
+    """After a failure, so that the next job has what this one held."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,109 @@
+"""What every checkpoint family implements, so that nothing above needs to know which one is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What there is to know about a model before using it.
+
+    `levels` are the digits one image token is written in, most significant first: (K,) for a plain codebook of K
+    codes; (8, 8, 8, 6, 5) for FSQ codes that are predicted digit by digit. `sha256` is that of the weights.
+    """
+
+    name: str
+    family: str
+    image_size: int
+    rows: int
+    cols: int
+    levels: tuple[int, ...]
+    text_length: int
+    languages: tuple[str, ...]
+    licence: str
+    can_encode: bool
+    sha256: str
+    styles: tuple[str, ...] = ()
+
+    @property
+    def codebook_size(self) -> int:
+        return prod(self.levels)
+
+    @property
+    def token_count(self) -> int:
+        return self.rows * self.cols
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """Encoded prompts: one, or two when guidance is on (the second is steered away from).
+
+    `notes` are things the artist should know, such as a prompt that was cut.
+    """
+
+    prompts: tuple[str, ...]
+    value: Any
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Pace:
+    """The last measured speed of a model: seconds a token row took, by batch width. Used for honest time left."""
+
+    seconds_per_row: dict[int, float] = field(default_factory=dict)
+
+
+class ImageModel(Protocol):
+    """An autoregressive text-to-image model. B is the batch's width, P the prefix's length in tokens."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    @property
+    def pace(self) -> Pace: ...
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+        """One prompt, or two for guidance. The empty prompt is the unconditional one."""
+        ...
+
+    def image_to_tokens(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] → (B, rows·cols) int64."""
+        ...
+
+    def tokens_to_images(self, tokens: Tensor, filled: int) -> Tensor:
+        """(B, rows·cols) int64, of which the first `filled` are real, → (B, 3, H, W) in [0, 1], on the CPU."""
+        ...
+
+    def prefill(self, conditioning: Conditioning, prefix_tokens: Tensor, count: int) -> tuple[Any, Tensor]:
+        """Run prompt and (P,) int64 given tokens once for `count` pictures → (state, logits).
+
+        Logits are (G, B, L): G is 1, or 2 with guidance (conditional, then unconditional); L is the number of values
+        of the digit that comes next.
+        """
+        ...
+
+    def next_logits(self, state: Any, digits: Tensor) -> Tensor:
+        """Take the (B,) digits chosen; give the (G, B, L) logits of the next digit, of this token or of the next."""
+        ...
+
+
+class Reranker(Protocol):
+    """Scores how well pictures match a text."""
+
+    @property
+    def name(self) -> str: ...
+
+    def score(self, images: Tensor, text: str) -> Tensor:
+        """(B, 3, H, W) in [0, 1] and one text → (B,) similarity, higher is a better match."""
+        ...
+
+    def percentile(self, score: float) -> float | None:
+        """Share (0..100) of random picture-text pairs that score lower, or None where it was never measured."""
+        ...

@@ -1,0 +1,114 @@
+"""The bundled family: what `dalle_core.training` writes. One folder holds dVAE, transformer, CLIP and tokenizer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dalle_core.checkpoints import check_hash, load_weights, read_json
+from dalle_core.clip import CLIP
+from dalle_core.config import CLIPConfig, DVAEConfig, NetworkConfig, TransformerConfig
+from dalle_core.dvae import DiscreteVAE
+from dalle_core.errors import CheckpointError
+from dalle_core.families.base import Conditioning, ModelSpec, Pace
+from dalle_core.families.registry import CONFIG, read_spec
+from dalle_core.rerank import CLIPReranker
+from dalle_core.tokenizers import TextTokenizer
+from dalle_core.transformer import DecodeState, Transformer
+
+
+@dataclass
+class BundledState:
+    decode: DecodeState
+    groups: int  # 1, or 2 with guidance
+
+
+class BundledModel:
+    """An ImageModel over this project's own networks."""
+
+    def __init__(self, spec: ModelSpec, dvae: DiscreteVAE, transformer: Transformer, tokenizer: TextTokenizer,
+                 reranker: CLIPReranker, device: torch.device) -> None:  # fmt: skip
+        self.spec = spec
+        self.pace = Pace()
+        self.dvae = dvae.eval().requires_grad_(False).to(device)
+        self.transformer = transformer.eval().requires_grad_(False).to(device)
+        self.tokenizer = tokenizer
+        self.reranker = reranker
+        self.device = device
+        blank = torch.ones(1, 3, spec.image_size, spec.image_size)
+        self.blank_tokens = self.image_to_tokens(blank)[0]
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+        encoded = [self.tokenizer.encode(prompt) for prompt in prompts]
+        notes = tuple(
+            f"The prompt is longer than the model reads ({self.tokenizer.text_length - 1} tokens). "
+            f"Left out: “{text.cut}”"
+            for text in encoded
+            if text.cut
+        )
+        ids = torch.tensor([text.ids for text in encoded], device=self.device)
+        return Conditioning(tuple(prompts), ids, notes)
+
+    @torch.inference_mode()
+    def image_to_tokens(self, images: Tensor) -> Tensor:
+        return self.dvae.encode(images.to(self.device)).cpu()
+
+    @torch.inference_mode()
+    def tokens_to_images(self, tokens: Tensor, filled: int) -> Tensor:
+        known = torch.arange(tokens.shape[1]) < filled
+        return self.dvae.decode(torch.where(known, tokens, self.blank_tokens).to(self.device)).cpu()
+
+    @torch.inference_mode()
+    def prefill(self, conditioning: Conditioning, prefix_tokens: Tensor, count: int) -> tuple[BundledState, Tensor]:
+        text: Tensor = conditioning.value.repeat_interleave(count, dim=0)  # (G·B, T)
+        groups = len(conditioning.prompts)
+        prefix = prefix_tokens.to(self.device).expand(len(text), -1)
+        state, logits = self.transformer.prefill(text, prefix)
+        return BundledState(state, groups), logits.view(groups, count, -1)
+
+    @torch.inference_mode()
+    def next_logits(self, state: BundledState, digits: Tensor) -> Tensor:
+        rows = digits.to(self.device).repeat(state.groups)
+        return self.transformer.next_logits(state.decode, rows).view(state.groups, len(digits), -1)
+
+
+def load_bundled(folder: Path, device: torch.device) -> BundledModel:
+    """Everything is checked before anything is used: hashes, names and shapes of tensors, the vocabulary's size."""
+    config, spec = read_json(folder / CONFIG), read_spec(folder)
+    for name, expected in config["files"].items():
+        check_hash(folder / name, expected)
+    networks = _networks(config)
+    for name, module in networks.items():
+        load_weights(folder / f"{name}.safetensors", module)
+    dvae, transformer, clip = networks["dvae"], networks["transformer"], networks["clip"]
+    assert isinstance(dvae, DiscreteVAE)
+    assert isinstance(transformer, Transformer)
+    assert isinstance(clip, CLIP)
+    if dvae.config.levels != transformer.config.levels or dvae.config.grid != transformer.config.rows:
+        raise CheckpointError(f"{folder.name}: dVAE and transformer disagree about the tokens they share")
+    tokenizer = TextTokenizer.load(
+        folder / "tokenizer.json", transformer.config.text_length, transformer.config.vocab_size
+    )
+    clip.eval().requires_grad_(False).to(device)
+    reranker = CLIPReranker(f"{spec.name}-clip", clip, tokenizer, tuple(config.get("baseline_scores", ())))
+    return BundledModel(spec, dvae, transformer, tokenizer, reranker, device)
+
+
+def _networks(config: dict[str, Any]) -> dict[str, torch.nn.Module]:
+    kinds: dict[str, tuple[type[torch.nn.Module], type[NetworkConfig]]] = {
+        "dvae": (DiscreteVAE, DVAEConfig),
+        "transformer": (Transformer, TransformerConfig),
+        "clip": (CLIP, CLIPConfig),
+    }
+    built = {}
+    for name, (network, kind) in kinds.items():
+        if not isinstance(config.get(name), dict):
+            raise CheckpointError(f"{CONFIG}: expected an object under {name!r}")
+        try:
+            built[name] = network(kind.from_dict(config[name]))
+        except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
+            raise CheckpointError(f"{CONFIG}: the {name} cannot be built ({error})") from error
+    return built

@@ -1,0 +1,217 @@
+"""The one generation loop: a request in, a stream of events out. UI, command line, benchmarks and tests all use it.
+
+Knows no family, no widgets and no files. Works in micro-batches of one width, the last one padded, since floating
+point depends on the width: a picture painted again in a batch of the same width comes out the same.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dalle_core.errors import RequestError
+from dalle_core.families.base import Conditioning, ImageModel, Reranker
+from dalle_core.request import GenerationRequest
+from dalle_core.sampling import sample, uniform_streams
+
+__all__ = [
+    "Candidate",
+    "CandidateFinished",
+    "Event",
+    "Finished",
+    "GenerationRequest",
+    "Preview",
+    "Progress",
+    "Started",
+    "check_prefix",
+    "generate",
+    "never",
+    "rerank",
+]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One finished picture. `image` is (3, H, W) in [0, 1]; `score` and `rank` (1 is best) are None until reranked."""
+
+    index: int
+    seed: int
+    tokens: Tensor  # (rows·cols,) int64
+    image: Tensor
+    seconds: float
+    score: float | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class Started:
+    """The first event. `notes` are things to show the artist, such as a prompt that was cut."""
+
+    request: GenerationRequest
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`row` of `rows` token rows of the micro-batch are done; `finished` of `count` candidates are complete."""
+
+    finished: int
+    count: int
+    row: int
+    rows: int
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The pictures of the running micro-batch as they stand: (B, 3, H, W) for candidates first, first + 1, …"""
+
+    first: int
+    row: int
+    images: Tensor
+
+
+@dataclass(frozen=True)
+class CandidateFinished:
+    candidate: Candidate
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event. Candidates best first (by index where there is no rank); `cancelled` when cut short."""
+
+    candidates: tuple[Candidate, ...]
+    seconds: float
+    cancelled: bool = False
+
+
+Event = Started | Progress | Preview | CandidateFinished | Finished
+
+
+def never() -> bool:
+    return False
+
+
+def generate(
+    model: ImageModel,
+    request: GenerationRequest,
+    reranker: Reranker | None = None,
+    cancelled: Callable[[], bool] = never,
+) -> Iterator[Event]:
+    """Paint `request` with `model`. Cancelling takes effect within one decode step and keeps finished candidates.
+
+    Raises RequestError, before anything is painted, where the request does not fit the model.
+    """
+    prefix = check_prefix(model, request)
+    prompts = [request.prompt] if request.guidance_scale == 1 else [request.prompt, request.negative_prompt]
+    conditioning = model.encode_prompts(prompts)
+    yield Started(request, conditioning.notes)
+    started = time.monotonic()
+    painter = _Painter(model, request, prefix, cancelled)
+    finished: list[Candidate] = []
+    for first in range(0, request.count, request.batch_width):
+        yield from painter.paint(first, conditioning)
+        if painter.stopped:
+            break
+        finished += painter.batch
+        yield from (CandidateFinished(candidate) for candidate in painter.batch)
+    cut_short = painter.stopped or cancelled()
+    if reranker is not None and finished and not cut_short:
+        finished = rerank(reranker, request.rerank_text or request.prompt, finished)
+    yield Finished(tuple(finished), time.monotonic() - started, cut_short)
+
+
+def rerank(reranker: Reranker, text: str, candidates: list[Candidate]) -> list[Candidate]:
+    """The same candidates with scores and ranks, best first; equal scores keep their order."""
+    scores = reranker.score(torch.stack([candidate.image for candidate in candidates]), text).tolist()
+    order = sorted(range(len(candidates)), key=lambda i: (-scores[i], candidates[i].index))
+    return [replace(candidates[i], score=float(scores[i]), rank=rank) for rank, i in enumerate(order, start=1)]
+
+
+def check_prefix(model: ImageModel, request: GenerationRequest) -> Tensor:
+    """The request's prefix as (P,) int64: whole rows of valid tokens that leave something to paint."""
+    spec, given = model.spec, len(request.prefix_tokens)
+    if given % spec.cols or given >= spec.token_count:
+        raise RequestError(
+            f"The kept top holds {given} tokens; {spec.name} needs whole rows of {spec.cols}, "
+            f"at most {spec.rows - 1} rows."
+        )
+    prefix = torch.tensor(request.prefix_tokens, dtype=torch.int64)
+    if given and not bool(((prefix >= 0) & (prefix < spec.codebook_size)).all()):
+        raise RequestError(f"The kept tokens must lie in 0..{spec.codebook_size - 1}, the codebook of {spec.name}.")
+    return prefix
+
+
+@dataclass
+class _Painter:
+    """Paints one micro-batch at a time, telling how far it is."""
+
+    model: ImageModel
+    request: GenerationRequest
+    prefix: Tensor
+    cancelled: Callable[[], bool]
+    batch: list[Candidate] = field(default_factory=list)
+    stopped: bool = False
+
+    def paint(self, first: int, conditioning: Conditioning) -> Iterator[Event]:
+        """Candidates first, first + 1, …: progress and a preview after each row; `batch` holds them in the end."""
+        spec, width = self.model.spec, self.request.batch_width
+        real = min(width, self.request.count - first)
+        seeds = [self.request.seed + first + min(i, real - 1) for i in range(width)]
+        tokens = torch.zeros(width, spec.token_count, dtype=torch.int64)
+        tokens[:, : len(self.prefix)] = self.prefix
+        kept, started = len(self.prefix) // spec.cols, time.monotonic()
+        yield self._progress(first, kept, started)
+        for row in self._write_rows(tokens, seeds, conditioning):
+            if row < spec.rows:
+                yield self._progress(first, row, started)
+                yield Preview(first, row, self.model.tokens_to_images(tokens, row * spec.cols)[:real])
+        if self.stopped:
+            return
+        images = self.model.tokens_to_images(tokens, spec.token_count)[:real]
+        spent = time.monotonic() - started
+        self.model.pace.seconds_per_row[width] = spent / (spec.rows - kept)
+        self.batch = [Candidate(first + i, seeds[i], tokens[i], images[i], spent / real) for i in range(real)]
+        yield self._progress(first + real, spec.rows, started)
+
+    def _write_rows(self, tokens: Tensor, seeds: list[int], conditioning: Conditioning) -> Iterator[int]:
+        """Write (B, rows·cols) `tokens` in place behind the prefix; yields how many rows are full."""
+        model, request, spec = self.model, self.request, self.model.spec
+        draws = uniform_streams(seeds, spec.token_count * len(spec.levels)).view(*tokens.shape, len(spec.levels))
+        state: Any = None
+        chosen = tokens[:, 0]
+        for position in range(len(self.prefix), spec.token_count):
+            for digit, level in enumerate(spec.levels):
+                if self.cancelled():
+                    self.stopped = True
+                    return
+                if state is None:
+                    state, logits = model.prefill(conditioning, self.prefix, len(tokens))
+                else:
+                    logits = model.next_logits(state, chosen)
+                chosen = sample(
+                    logits,
+                    draws[:, position, digit],
+                    guidance_scale=request.guidance_scale,
+                    temperature=request.temperature,
+                    top_k=request.top_k,
+                    top_p=request.top_p,
+                ).cpu()
+                tokens[:, position] = tokens[:, position] * level + chosen
+            if (position + 1) % spec.cols == 0:
+                yield (position + 1) // spec.cols
+
+    def _progress(self, finished: int, row: int, started: float) -> Progress:
+        spec, request = self.model.spec, self.request
+        kept = len(self.prefix) // spec.cols
+        done = row - kept
+        complete = row == spec.rows
+        known = self.model.pace.seconds_per_row.get(request.batch_width)
+        each = (time.monotonic() - started) / done if done else known
+        batches_left = -(-(request.count - finished) // request.batch_width)
+        rows_left = batches_left * (spec.rows - kept) - (0 if complete else done)
+        left = None if each is None else max(0.0, each * rows_left)
+        return Progress(finished, request.count, row, spec.rows, left)

@@ -1,0 +1,63 @@
+"""What to paint, validated. Knows no tensors: a page or a command line builds requests before torch loads."""
+
+from dataclasses import dataclass
+
+from dalle_core.errors import RequestError
+
+MAX_COUNT = 256
+MAX_BATCH_WIDTH = 64
+MAX_PROMPT_CHARACTERS = 2000
+MAX_SEED = 2**53 - 1  # every JSON reader keeps it exactly
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What to paint. Candidate i has the seed `seed + i`; `prefix_tokens` are whole top rows, given and kept.
+
+    `rerank_text` None means the prompt. A `guidance_scale` of 1 does no second pass; `top_k` 0 and `top_p` 1 keep all.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    count: int = 16
+    keep: int = 4
+    seed: int = 0
+    temperature: float = 0.7
+    top_k: int = 0
+    top_p: float = 1.0
+    guidance_scale: float = 2.0
+    batch_width: int = 8
+    prefix_tokens: tuple[int, ...] = ()
+    rerank_text: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_text("prompt", self.prompt, required=True)
+        _check_text("negative prompt", self.negative_prompt, required=False)
+        _check_range("count", self.count, 1, MAX_COUNT)
+        _check_range("keep", self.keep, 1, self.count)
+        _check_range("seed", self.seed, 0, MAX_SEED - MAX_COUNT)
+        _check_range("temperature", self.temperature, 0, 5)
+        _check_range("top_k", self.top_k, 0, 2**20)
+        _check_range("top_p", self.top_p, 0.01, 1)
+        _check_range("guidance_scale", self.guidance_scale, 0, 30)
+        _check_range("batch_width", self.batch_width, 1, MAX_BATCH_WIDTH)
+        if self.rerank_text is not None:
+            _check_text("rerank text", self.rerank_text, required=True)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(self.seed + i for i in range(self.count))
+
+
+def _check_text(name: str, text: str, *, required: bool) -> None:
+    if required and not text.strip():
+        raise RequestError(f"The {name} is empty. Say what to paint, for example: red apple")
+    if len(text) > MAX_PROMPT_CHARACTERS:
+        raise RequestError(f"The {name} has {len(text)} characters; at most {MAX_PROMPT_CHARACTERS} are allowed.")
+    if any("\ud800" <= character <= "\udfff" or character == "\0" for character in text):
+        raise RequestError(f"The {name} holds characters that are not text; type it again.")
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # also catches NaN
+        raise RequestError(f"{name} is {value}; expected a value from {low:g} to {high:g}.")

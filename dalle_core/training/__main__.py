@@ -1,0 +1,108 @@
+"""The one entry point of training: `python -m dalle_core.training STAGE`, the stages in the order they are run."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dalle_core.errors import DalleError, TrainingError
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m dalle_core.training", description=__doc__)
+    stages = top.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--preset", default="emblem-64", help="a row of presets.py (default: %(default)s)")
+    common.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",
+                        help="override a preset's field, for example schedules.dvae.steps=400")  # fmt: skip
+    common.add_argument(
+        "--art", type=Path, default=Path("data/art"), help="folder of rendered art (default: %(default)s)"
+    )
+    common.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs (default: %(default)s)")
+    common.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    common.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
+    art = stages.add_parser("art", parents=[common], help="fetch, check and render the art, or table your own pictures")
+    art.add_argument("--cache", type=Path, default=Path("data/packages"), help="where fetched tarballs are kept")
+    art.add_argument("--folder", type=Path, help="a folder of your own pictures, instead of the open art")
+    art.add_argument("--captions", type=Path, help="its CSV with columns file, caption [, caption_zh, style]")
+    stages.add_parser("text", parents=[common], help="learn the tokenizer")
+    for stage in ("dvae", "transformer", "clip", "judge"):
+        network = stages.add_parser(stage, parents=[common], help=f"train (or resume) the {stage}")
+        network.add_argument("--until", type=int, help="stop at this step; the next call resumes there")
+    evaluate = stages.add_parser("evaluate", parents=[common], help="measure the trained model on held-out pairs")
+    evaluate.add_argument("--prompts", type=int, default=300)
+    evaluate.add_argument("--candidates", type=int, default=16, help="painted for each prompt, then reranked")
+    sheet = stages.add_parser("sheet", parents=[common], help="contact sheets: reconstructions, and prompts × samples")
+    sheet.add_argument("--out", type=Path, default=Path("docs"))
+    bundle = stages.add_parser("bundle", parents=[common], help="write the finished model's folder")
+    bundle.add_argument("--out", type=Path, default=Path("assets/models"))
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = parser().parse_args(argv)
+    try:
+        run(arguments)
+    except DalleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command resumes from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Dispatch one stage. Heavy imports come after the arguments were understood."""
+    import torch
+
+    from dalle_core.device import pick_device
+    from dalle_core.training import bundle, evaluate
+    from dalle_core.training.presets import preset
+    from dalle_core.training.workshop import Workshop
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    chosen = preset(arguments.preset, dict(_assignment(text) for text in arguments.set))
+    workshop = Workshop(chosen, arguments.art, arguments.runs, pick_device(arguments.device))
+    if arguments.stage == "art":
+        _art(arguments, chosen.render_size)
+    elif arguments.stage == "text":
+        print(f"tokenizer: {workshop.train_text().vocab_size} ids → {workshop.folder / 'tokenizer.json'}")
+    elif arguments.stage == "evaluate":
+        print(evaluate.report(evaluate.evaluate(workshop, arguments.prompts, arguments.candidates)))
+    elif arguments.stage == "sheet":
+        for path in evaluate.sheets(workshop, arguments.out):
+            print(path)
+    elif arguments.stage == "bundle":
+        print(bundle.bundle(workshop, arguments.out))
+    else:
+        done = workshop.train(arguments.stage, arguments.until)
+        print(f"{arguments.stage}: step {done.step}, best held-out loss {done.best_loss:.4f} at {done.best_step}, "
+              f"{done.seconds / 60:.1f} minutes")  # fmt: skip
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise TrainingError(f"--set takes FIELD=VALUE, found {text!r}")
+    return name, value
+
+
+def _art(arguments: argparse.Namespace, size: int) -> None:
+    from dalle_core.training.art import build_open_art, build_own_art
+
+    if (arguments.folder is None) != (arguments.captions is None):
+        raise TrainingError("your own pictures need both --folder and --captions")
+    if arguments.folder is not None:
+        rows = build_own_art(arguments.art, size, arguments.folder, arguments.captions)
+    else:
+        rows = build_open_art(arguments.art, size, arguments.cache)
+    held = sum(row.split == "heldout" for row in rows)
+    print(
+        f"{len(rows)} pictures, {sum(row.curated for row in rows)} of them curated, {held} held out → {arguments.art}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""From finished runs to a model's folder: weights in half precision, config with hashes, tokenizer, card, curves."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dalle_core.checkpoints import FORMAT, save_weights, sha256_of, write_json
+from dalle_core.families.base import ModelSpec
+from dalle_core.families.bundled import BundledModel, load_bundled
+from dalle_core.families.registry import CONFIG
+from dalle_core.rerank import CLIPReranker
+from dalle_core.training.card import model_card
+from dalle_core.training.compose import compose
+from dalle_core.training.loop import read_metrics
+from dalle_core.training.presets import STAGES
+from dalle_core.training.workshop import Workshop
+
+NETWORKS = ("dvae", "transformer", "clip")
+BASELINE_PAIRS = 4000
+
+
+def assemble(workshop: Workshop) -> BundledModel:
+    """The model as it would be bundled, from the best weights of the runs."""
+    config, tokenizer, networks = workshop.preset.transformer, workshop.tokenizer(), {}
+    for name in NETWORKS:
+        networks[name] = workshop.trained(name)
+    dvae: Any = networks["dvae"]
+    transformer: Any = networks["transformer"]
+    clip: Any = networks["clip"]
+    styles = tuple(dict.fromkeys(row.style for row in workshop.art.rows if row.style))
+    spec = ModelSpec(
+        name=workshop.preset.name,
+        family="bundled",
+        image_size=workshop.preset.dvae.image_size,
+        rows=config.rows,
+        cols=config.cols,
+        levels=config.levels,
+        text_length=config.text_length,
+        languages=("en", "zh"),
+        licence="Apache-2.0",
+        can_encode=True,
+        sha256="",
+        styles=styles,
+    )
+    plain = CLIPReranker(f"{spec.name}-clip", clip, tokenizer)
+    reranker = CLIPReranker(plain.name, clip, tokenizer, baseline_scores(plain, workshop))
+    return BundledModel(spec, dvae, transformer, tokenizer, reranker, workshop.device)
+
+
+def baseline_scores(reranker: CLIPReranker, workshop: Workshop) -> tuple[float, ...]:
+    """201 quantiles of the scores of real pictures with captions of other pictures."""
+    art, rng = workshop.art, np.random.default_rng(11)
+    batch = compose(art, rng.choice(art.where("train"), 256), workshop.preset.dvae.image_size, (11, 1))
+    with torch.inference_mode():
+        images = reranker.clip.encode_images(batch.images.to(workshop.device))
+        text = reranker.tokenizer.batch(batch.captions).to(workshop.device)
+        scores = (images @ reranker.clip.encode_texts(text, reranker.tokenizer.pad_id).T).cpu()
+    others = scores[~torch.eye(len(scores), dtype=torch.bool)]
+    picked = others[torch.from_numpy(rng.choice(len(others), BASELINE_PAIRS))]
+    return tuple(round(float(q), 5) for q in np.quantile(picked.numpy(), np.linspace(0, 1, 201)))
+
+
+def bundle(workshop: Workshop, out: Path) -> Path:
+    """Write `out`/<preset's name>, load it back to see that it holds, and only then put it in place."""
+    model = assemble(workshop)
+    target = out / workshop.preset.name
+    staging = out / f".{workshop.preset.name}.tmp"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    modules = {"dvae": model.dvae, "transformer": model.transformer, "clip": model.reranker.clip}
+    for name, module in modules.items():
+        save_weights(staging / f"{name}.safetensors", module.state_dict(), torch.float16)
+    model.tokenizer.save(staging / "tokenizer.json")
+    files = {path.name: sha256_of(path) for path in sorted(staging.iterdir())}
+    write_json(staging / CONFIG, _config(model, workshop, files))
+    figures = _figures(workshop)
+    (staging / "MODEL_CARD.md").write_text(model_card(workshop, figures), encoding="utf-8")
+    plot_all_curves(workshop, staging / "curves.png")
+    load_bundled(staging, torch.device("cpu"))
+    shutil.rmtree(target, ignore_errors=True)
+    staging.replace(target)
+    return target
+
+
+def _config(model: BundledModel, workshop: Workshop, files: dict[str, str]) -> dict[str, Any]:
+    spec = {name: value for name, value in vars(model.spec).items() if name != "sha256"}
+    modules: dict[str, Any] = {"dvae": model.dvae, "transformer": model.transformer, "clip": model.reranker.clip}
+    networks = {name: module.config.to_dict() for name, module in modules.items()}
+    return {
+        "format": FORMAT,
+        "spec": spec,
+        "files": files,
+        **networks,
+        "baseline_scores": list(model.reranker.baseline),
+    }
+
+
+def _figures(workshop: Workshop) -> dict[str, Any] | None:
+    path = workshop.folder / "evaluation.json"
+    figures: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    return figures
+
+
+def plot_all_curves(workshop: Workshop, target: Path) -> None:
+    """Training and held-out loss of every stage, side by side."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(STAGES), figsize=(4 * len(STAGES), 3))
+    for axis, stage in zip(axes, STAGES, strict=True):
+        rows = read_metrics(workshop.folder / stage)
+        for name, style in (("loss", {"alpha": 0.5, "lw": 0.8}), ("heldout_loss", {"marker": "o", "ms": 2.5})):
+            points = [(row["step"], row[name]) for row in rows if name in row]
+            if points:
+                axis.plot(*zip(*points, strict=True), label=name.replace("heldout_", "held-out "), **style)
+        axis.set(title=stage, xlabel="step")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.tight_layout()
+    figure.savefig(target, dpi=80)
+    plt.close(figure)

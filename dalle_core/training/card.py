@@ -1,0 +1,93 @@
+"""The model card that goes with bundled weights: what they learned from, cost, and can and cannot do."""
+
+from typing import Any
+
+from dalle_core.training.art import NAMES, SOURCES
+from dalle_core.training.loop import read_metrics
+from dalle_core.training.presets import STAGES
+from dalle_core.training.workshop import Workshop
+
+CREDITS = {
+    "noto": "Google",
+    "twemoji": "Twitter, Inc. and other contributors",
+    "fluent flat": "Microsoft",
+    "fluent": "Microsoft",
+    "firefox": "Mozilla",
+    "blob": "Google",
+    "emojione": "EmojiOne / EmojiTwo contributors",
+    "streamline": "Streamline",
+}
+
+
+def model_card(workshop: Workshop, figures: dict[str, Any] | None) -> str:
+    preset = workshop.preset
+    return "\n".join([
+        f"# {preset.name}",
+        "",
+        f"A small DALL·E for emblems, icons and emoji: {preset.dvae.image_size} px, "
+        f"{preset.transformer.rows}×{preset.transformer.cols} tokens of {preset.dvae.codebook_size:,} codes, prompts "
+        "in English and Chinese. It holds a discrete VAE, a decoder transformer, and the CLIP that reranks candidates.",
+        "",
+        "Weights: Apache-2.0, trained from scratch by this project. What it paints is yours, as far as the weights go.",
+        "",
+        "## What it learned from",
+        "",
+        *_data(workshop),
+        "",
+        "## What it cost",
+        "",
+        *_cost(workshop),
+        "",
+        "![loss curves](curves.png)",
+        "",
+        "## What it can do",
+        "",
+        *(_figures(figures) if figures else ["Not yet measured."]),
+        "",
+        "## Limits",
+        "",
+        "Single objects on plain or graded grounds. It does not count, write, or place things in relation; thin lines "
+        "and small faces blur at this size; flags, clock faces, arrows and symbols were left out. It knows the styles "
+        "of its art and no others, and words outside its captions mean little to it. Emoji carry the conventions of "
+        "their makers.",
+        "",
+    ])  # fmt: skip
+
+
+def _data(workshop: Workshop) -> list[str]:
+    art = workshop.art
+    lines = ["| set | style word | pictures used | by | licence |", "|---|---|---|---|---|"]
+    used = [art.rows[i].style for i in art.where("train")]
+    lines += [
+        f"| {source.package} {source.version} | {source.style} | {used.count(source.style)} | "
+        f"{CREDITS[source.style]} | {source.licence} |"
+        for source in SOURCES
+        if source.style in used
+    ]
+    lines += ["", f"Names and synonyms: {NAMES.package} {NAMES.version} ({NAMES.licence}). Held out: "
+              f"{len(art.where('heldout'))} (concept, style) pairs, fixed by a hash of their names."]  # fmt: skip
+    return lines
+
+
+def _cost(workshop: Workshop) -> list[str]:
+    lines = ["| network | parameters | steps | batch | hours, 2 CPU cores |", "|---|---|---|---|---|"]
+    for stage in STAGES:
+        rows = read_metrics(workshop.folder / stage)
+        if rows:
+            count = sum(p.numel() for p in workshop.build(stage).parameters())
+            batch = getattr(workshop.preset.schedules, stage).batch
+            last = rows[-1]
+            lines.append(
+                f"| {stage} | {count / 1e6:.1f} M | {last['step']:.0f} | {batch} | {last['seconds'] / 3600:.2f} |"
+            )
+    return [*lines, "", "The judge grades the model in the figures below and is not part of the bundle."]
+
+
+def _figures(figures: dict[str, Any]) -> list[str]:
+    return [
+        "| figure | value |",
+        "|---|---|",
+        *(f"| {row['name']} | {row['text']} |" for row in figures["rows"]),
+        "",
+        figures["how"],
+    ]

@@ -1,0 +1,242 @@
+"""The one training loop: steps, schedule, EMA, held-out loss, early stopping, checkpoints that resume to the bit.
+
+Knows nothing of pictures or text: an Objective gives the loss of step n, and everything random in step n is drawn
+from (seed, n). So a run that was cut off and resumed is the run that was not.
+"""
+
+import contextlib
+import json
+import math
+import pickle
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from dalle_core.checkpoints import atomic_path
+from dalle_core.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast. The rate warms up, stays, and falls to zero over the last `cooldown` of the steps."""
+
+    steps: int
+    batch: int = 32
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    cooldown: float = 0.3
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+    clip: float = 1.0
+    ema: float = 0.998
+    evaluate_every: int = 500
+    patience: int = 0  # evaluations without a better held-out loss before stopping; 0 never stops
+    seed: int = 0
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step: trapezoid, its fall shaped as 1 - sqrt (Hägele et al., 2405.18392)."""
+        warm = min(1.0, (step + 1) / max(1, self.warmup))
+        left = (self.steps - step) / max(1.0, self.cooldown * self.steps)
+        return self.learning_rate * warm * (1.0 if left >= 1 else 1 - math.sqrt(1 - max(0.0, left)))
+
+
+class Objective(Protocol):
+    """What is trained: a network, the loss of a step, and the held-out figures."""
+
+    @property
+    def model(self) -> nn.Module: ...
+
+    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
+        """The loss of step `step`, and figures to log; all randomness from (seed, step)."""
+        ...
+
+    def evaluate(self) -> dict[str, float]:
+        """Held-out figures of `model` as it stands; `loss` is the one that early stopping watches."""
+        ...
+
+
+@dataclass
+class Progress:
+    """What is saved beside weights: where the run stands."""
+
+    step: int = 0
+    best_loss: float = math.inf
+    best_step: int = 0
+    seconds: float = 0.0
+
+
+class Run:
+    """A folder with `checkpoint.pt` (to resume), `best.pt` (EMA weights), `metrics.jsonl` and `loss.png`."""
+
+    def __init__(self, folder: Path, objective: Objective, schedule: Schedule, device: torch.device) -> None:
+        self.folder = folder
+        self.objective = objective
+        self.schedule = schedule
+        self.device = device
+        self.model = objective.model.to(device)
+        if device.type == "cuda":
+            self.model.compile()
+        decay = [p for p in self.model.parameters() if p.ndim >= 2]
+        rest = [p for p in self.model.parameters() if p.ndim < 2]
+        groups = [{"params": decay, "weight_decay": schedule.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=schedule.betas)
+        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.progress = Progress()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    # --- running ---
+
+    def train(self, until: int | None = None) -> Progress:
+        """Run from wherever the folder stands to the schedule's end (or to step `until`).
+
+        A run that stopped early for want of patience stays stopped.
+        """
+        self.resume()
+        end = min(self.schedule.steps, until or self.schedule.steps)
+        started, before = time.monotonic(), self.progress.seconds
+        bar = tqdm(total=self.schedule.steps, initial=self.progress.step, desc=self.folder.name, unit="step",
+                   mininterval=1 if sys.stderr.isatty() else 60)  # fmt: skip
+        while self.progress.step < end and not self._out_of_patience():
+            figures = self._step(self.progress.step)
+            self.progress.step += 1
+            self.progress.seconds = before + time.monotonic() - started
+            bar.update()
+            if self.progress.step % 20 == 0:
+                self._log(figures)
+                bar.set_postfix(loss=f"{figures['loss']:.4f}")
+            if self.progress.step % self.schedule.evaluate_every == 0 or self.progress.step == self.schedule.steps:
+                self._evaluate()
+                self.save()
+        bar.close()
+        self.save()
+        return self.progress
+
+    def _step(self, step: int) -> dict[str, float]:
+        torch.manual_seed(self.schedule.seed * 1_000_003 + step)
+        rate = self.schedule.rate(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.model.train()
+        with self._precision():
+            loss, figures = self.objective.loss(step, self.schedule.batch, self.schedule.seed)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
+        if not torch.isfinite(norm):
+            raise TrainingError(f"the loss is not finite at step {step}; lower the learning rate and resume")
+        self.optimizer.step()
+        self._follow(step)
+        return {"loss": float(loss.detach()), "rate": rate, "norm": float(norm), **figures}
+
+    @torch.no_grad()
+    def _follow(self, step: int) -> None:
+        """Move the average towards the weights; young averages follow faster."""
+        keep = min(self.schedule.ema, (1 + step) / (10 + step))
+        for name, value in self.model.state_dict().items():
+            if value.is_floating_point():
+                self.average[name].lerp_(value, 1 - keep)
+            else:
+                self.average[name].copy_(value)
+
+    def _precision(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else contextlib.nullcontext()
+
+    # --- evaluating ---
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model with its averaged weights, for as long as the context lasts."""
+        own = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(own)
+
+    def _evaluate(self) -> None:
+        with self.averaged(), torch.no_grad():
+            figures = self.objective.evaluate()
+        self._log({f"heldout_{name}": value for name, value in figures.items()})
+        if figures["loss"] < self.progress.best_loss:
+            self.progress.best_loss, self.progress.best_step = figures["loss"], self.progress.step
+            with atomic_path(self.folder / "best.pt") as path:
+                torch.save(self.average, path)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        tqdm.write(f"{self.folder.name}, step {self.progress.step}: held-out {shown}", file=sys.stderr)
+        plot_curves(self.folder)
+
+    def _out_of_patience(self) -> bool:
+        waited = (self.progress.step - self.progress.best_step) // self.schedule.evaluate_every
+        return 0 < self.schedule.patience <= waited
+
+    def _log(self, figures: dict[str, float]) -> None:
+        line = {"step": self.progress.step, "seconds": round(self.progress.seconds, 1)}
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as handle:
+            handle.write(json.dumps({**line, **{k: round(v, 6) for k, v in figures.items()}}) + "\n")
+
+    # --- saving ---
+
+    def save(self) -> None:
+        state = {"model": self.model.state_dict(), "average": self.average, "optimizer": self.optimizer.state_dict(),
+                 "progress": vars(self.progress)}  # fmt: skip
+        with atomic_path(self.folder / "checkpoint.pt") as path:
+            torch.save(state, path)
+
+    def resume(self) -> None:
+        """Take up the folder's checkpoint, if it has one; the log is cut back to it."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            (self.folder / "metrics.jsonl").unlink(missing_ok=True)
+            return
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise TrainingError(f"{path} is damaged: {str(error)[:300]}. Delete it to start over.") from error
+        try:
+            self.model.load_state_dict(state["model"])
+            self.average = state["average"]
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.progress = Progress(**state["progress"])
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{path} belongs to another network: {str(error)[:300]}") from error
+        rows = [row for row in read_metrics(self.folder) if row["step"] <= self.progress.step]
+        with atomic_path(self.folder / "metrics.jsonl") as staging:
+            staging.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def read_metrics(folder: Path) -> list[dict[str, float]]:
+    """The run's log; a line cut short by a crash is left out."""
+    rows = []
+    with contextlib.suppress(FileNotFoundError):
+        for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+    return rows
+
+
+def plot_curves(folder: Path) -> None:
+    """Training and held-out loss over steps, as `loss.png`; without matplotlib there is no picture and no error."""
+    try:
+        from matplotlib.figure import Figure  # without pyplot: nothing global, no window
+    except ImportError:
+        return
+    rows = read_metrics(folder)
+    figure = Figure(figsize=(7, 4))
+    axes = figure.subplots()
+    for name, style in (("loss", {"alpha": 0.5, "lw": 0.8}), ("heldout_loss", {"marker": "o", "ms": 3})):
+        points = [(row["step"], row[name]) for row in rows if name in row]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=name.replace("_", " "), **style)
+    axes.set(xlabel="step", ylabel="loss", title=folder.name)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(folder / "loss.png", dpi=110)

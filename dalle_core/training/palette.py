@@ -1,0 +1,89 @@
+"""The colours that captions can name, in English and Chinese, and how to find the name of a colour.
+
+Knows colours and nothing else; the composer paints with it and the evaluation reads backgrounds with it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Colour:
+    en: str
+    zh: str
+    rgb: tuple[int, int, int]
+
+
+BACKGROUNDS = (
+    Colour("white", "白色", (255, 255, 255)),
+    Colour("black", "黑色", (24, 24, 27)),
+    Colour("grey", "灰色", (150, 153, 158)),
+    Colour("red", "红色", (222, 49, 49)),
+    Colour("orange", "橙色", (250, 148, 40)),
+    Colour("yellow", "黄色", (253, 222, 74)),
+    Colour("green", "绿色", (76, 175, 80)),
+    Colour("light blue", "浅蓝色", (160, 214, 250)),
+    Colour("blue", "蓝色", (42, 108, 216)),
+    Colour("purple", "紫色", (128, 70, 190)),
+    Colour("pink", "粉色", (250, 160, 195)),
+    Colour("brown", "棕色", (121, 76, 47)),
+)
+"""Grounds a picture can stand on; far enough apart that the nearest one is never in doubt."""
+
+HUES = {
+    "red": 0.0,
+    "orange": 28.0,
+    "yellow": 50.0,
+    "green": 115.0,
+    "blue": 215.0,
+    "purple": 272.0,
+    "pink": 328.0,
+}
+"""Centre of each named hue, in degrees."""
+
+ZH = {colour.en: colour.zh for colour in BACKGROUNDS}
+
+
+def nearest_background(rgb: np.ndarray) -> int:
+    """Index in BACKGROUNDS of the colour nearest to `rgb` (3 values in 0..255), by the redmean distance.
+
+    Source of the distance: https://www.compuphase.com/cmetric.htm (a low-cost approximation of perceived difference).
+    """
+    table = np.array([colour.rgb for colour in BACKGROUNDS], dtype=np.float64)
+    red_mean = (table[:, 0] + rgb[0]) / 2
+    delta = table - np.asarray(rgb, dtype=np.float64)
+    weights = np.stack([2 + red_mean / 256, np.full_like(red_mean, 4.0), 2 + (255 - red_mean) / 256], axis=1)
+    return int(np.argmin((weights * delta**2).sum(axis=1)))
+
+
+def hue_name(degrees: float) -> str:
+    """The named hue nearest on the colour circle."""
+    return min(HUES, key=lambda name: abs((HUES[name] - degrees + 180) % 360 - 180))
+
+
+def dominant_hue(rgba: np.ndarray) -> float | None:
+    """The hue (degrees) that most of a picture has, or None where colour is weak or mixed.
+
+    `rgba` is (H, W, 4) uint8. Each opaque pixel votes with its saturation times its brightness; the picture has a
+    dominant hue when the votes agree (mean resultant length of at least 0.8) and are a fair share of the area.
+    """
+    pixels = rgba.reshape(-1, 4)[::3].astype(np.float32) / 255
+    pixels = pixels[pixels[:, 3] > 0.5]
+    if len(pixels) == 0:
+        return None
+    hue, chroma = _hue_and_chroma(pixels[:, :3])  # chroma is saturation times value
+    angle = np.radians(hue)
+    x, y = float((chroma * np.cos(angle)).sum()), float((chroma * np.sin(angle)).sum())
+    if chroma.mean() < 0.3 or np.hypot(x, y) < 0.8 * chroma.sum():
+        return None
+    return float(np.degrees(np.arctan2(y, x)) % 360)
+
+
+def _hue_and_chroma(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 3) in [0, 1] → hue in degrees and chroma, (N,) each, of the HSV hexagon."""
+    r, g, b = rgb.T
+    value, chroma = rgb.max(axis=1), np.ptp(rgb, axis=1)
+    safe = np.maximum(chroma, 1e-6)
+    sixth = np.where(value == r, (g - b) / safe % 6, np.where(value == g, (b - r) / safe + 2, (r - g) / safe + 4))
+    return 60 * sixth, chroma

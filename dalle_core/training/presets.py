@@ -1,0 +1,103 @@
+"""All settings of all runs, in one table. Any field can be overridden by its dotted name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from dalle_core.config import CLIPConfig, DVAEConfig, TransformerConfig
+from dalle_core.errors import TrainingError
+from dalle_core.training.loop import Schedule
+
+STAGES = ("dvae", "transformer", "clip", "judge")
+
+
+@dataclass(frozen=True)
+class Schedules:
+    """One schedule for each network that is trained."""
+
+    dvae: Schedule
+    transformer: Schedule
+    clip: Schedule
+    judge: Schedule
+
+
+@dataclass(frozen=True)
+class Preset:
+    """`render_size` is the side, in pixels, at which the art is rendered once: twice the model's own is enough."""
+
+    name: str
+    render_size: int
+    captions: int  # how many the tokenizer learns from
+    dvae: DVAEConfig
+    transformer: TransformerConfig
+    clip: CLIPConfig
+    schedules: Schedules
+
+
+PRESETS = {
+    # Two CPU cores: about 50 minutes for the dVAE, 2 hours for the transformer, 20 minutes each for CLIP and judge.
+    "emblem-64": Preset(
+        name="emblem-64",
+        render_size=128,
+        captions=40_000,
+        dvae=DVAEConfig(),
+        transformer=TransformerConfig(dropout=0.1),
+        clip=CLIPConfig(),
+        schedules=Schedules(
+            dvae=Schedule(steps=2800, learning_rate=1.5e-3, cooldown=0.4, ema=0.997, evaluate_every=200),
+            transformer=Schedule(steps=6000, learning_rate=1.2e-3, betas=(0.9, 0.95), weight_decay=0.05, ema=0.998,
+                                 patience=8),
+            clip=Schedule(steps=1800, batch=96, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
+            judge=Schedule(steps=2000, batch=64, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
+        ),
+    ),
+    # Seconds: for tests and for a dry run of the very same commands.
+    "test": Preset(
+        name="test",
+        render_size=32,
+        captions=500,
+        dvae=DVAEConfig(image_size=32, channels=(8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1),
+                        sharpen_channels=8, levels=(5, 4)),
+        transformer=TransformerConfig(vocab_size=512, text_length=16, rows=4, cols=4, levels=(5, 4), layers=2, width=32,
+                                      heads=2, hidden=64, dropout=0.1),
+        clip=CLIPConfig(image_size=32, channels=(8, 16), image_blocks=(1, 1), vocab_size=512, text_length=16,
+                        text_layers=1, text_width=16, text_heads=2, dim=16),
+        schedules=Schedules(
+            dvae=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
+            transformer=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
+            clip=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
+            judge=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
+        ),
+    ),
+}  # fmt: skip
+
+
+def preset(name: str, overrides: Mapping[str, str] | None = None) -> Preset:
+    """The named preset with some fields replaced: {"schedules.dvae.steps": "400", "transformer.layers": "8"}."""
+    if name not in PRESETS:
+        raise TrainingError(f"unknown preset {name!r}; expected one of {', '.join(PRESETS)}")
+    chosen: Any = PRESETS[name]
+    for path, text in (overrides or {}).items():
+        chosen = _replaced(chosen, path.split("."), text, path)
+    result: Preset = chosen
+    return result
+
+
+def _replaced(target: Any, path: list[str], text: str, whole: str) -> Any:
+    names = [field.name for field in fields(target)] if is_dataclass(target) else []
+    if path[0] not in names:
+        raise TrainingError(f"no setting {whole!r}: {path[0]!r} is not one of {', '.join(names) or 'any field'}")
+    old = getattr(target, path[0])
+    new = _replaced(old, path[1:], text, whole) if len(path) > 1 else _parsed(old, text, whole)
+    return replace(target, **{path[0]: new})
+
+
+def _parsed(old: Any, text: str, path: str) -> Any:
+    try:
+        if isinstance(old, tuple):
+            return tuple(type(old[0])(part) for part in text.split(","))
+        if isinstance(old, str | int | float):
+            return type(old)(text)
+    except ValueError as error:
+        raise TrainingError(f"{path}: expected a value like {old!r}, found {text!r}") from error
+    raise TrainingError(f"{path} is a group of settings; name one of its fields")

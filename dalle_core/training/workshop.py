@@ -1,0 +1,120 @@
+"""The rooms of a training project: where art, runs and finished parts lie, and how each network is built and loaded.
+
+Knows the order of the stages: art → text → dvae → transformer, with clip and judge beside them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dalle_core.clip import CLIP
+from dalle_core.dvae import DiscreteVAE
+from dalle_core.errors import TrainingError
+from dalle_core.tokenizers import TextTokenizer, train_tokenizer
+from dalle_core.training.art import ArtSet, load_art
+from dalle_core.training.captions import caption
+from dalle_core.training.compose import draw_scene
+from dalle_core.training.judge import Judge
+from dalle_core.training.loop import Objective, Progress, Run
+from dalle_core.training.objectives import (
+    BatchStream,
+    CLIPObjective,
+    DVAEObjective,
+    JudgeObjective,
+    TransformerObjective,
+)
+from dalle_core.training.presets import Preset
+from dalle_core.transformer import Transformer
+
+
+@dataclass
+class Workshop:
+    """One preset on one folder of art, in one folder of runs."""
+
+    preset: Preset
+    art_folder: Path
+    runs: Path
+    device: torch.device
+
+    @property
+    def folder(self) -> Path:
+        return self.runs / self.preset.name
+
+    @property
+    def art(self) -> ArtSet:
+        return load_art(self.art_folder)
+
+    # --- text ---
+
+    def train_text(self) -> TextTokenizer:
+        """Learn the tokenizer on captions drawn the way training draws them."""
+        art, preset = self.art, self.preset
+        rows, rng = art.where("train"), np.random.default_rng((0, 5))
+        drawn = (art.rows[rows[i % len(rows)]] for i in range(preset.captions))
+        texts = (caption(row, draw_scene(row, rng, varied=True), rng) for row in drawn)
+        tokenizer = train_tokenizer(texts, preset.transformer.vocab_size, preset.transformer.text_length)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tokenizer.save(self.folder / "tokenizer.json")
+        return tokenizer
+
+    def tokenizer(self) -> TextTokenizer:
+        path = self.folder / "tokenizer.json"
+        if not path.exists():
+            raise TrainingError("no tokenizer yet; run first: python -m dalle_core.training text")
+        return TextTokenizer.load(path, self.preset.transformer.text_length)
+
+    # --- networks ---
+
+    def build(self, stage: str) -> nn.Module:
+        """The stage's network with fresh weights, drawn from the schedule's seed."""
+        torch.manual_seed(getattr(self.preset.schedules, stage).seed)
+        builders: dict[str, Callable[[], nn.Module]] = {
+            "dvae": lambda: DiscreteVAE(self.preset.dvae).to(memory_format=torch.channels_last),
+            "transformer": lambda: Transformer(replace(self.preset.transformer, vocab_size=self._vocab_size())),
+            "clip": lambda: CLIP(replace(self.preset.clip, vocab_size=self._vocab_size())),
+            "judge": self._judge,
+        }
+        return builders[stage]()
+
+    def _vocab_size(self) -> int:
+        return self.tokenizer().vocab_size
+
+    def _judge(self) -> Judge:
+        return Judge((row.concept for row in self.art.rows if row.curated), self.preset.dvae.image_size)
+
+    def trained(self, stage: str) -> nn.Module:
+        """The stage's network with its best averaged weights."""
+        path = self.folder / stage / "best.pt"
+        if not path.exists():
+            raise TrainingError(f"{stage} is not trained yet; run first: python -m dalle_core.training {stage}")
+        network = self.build(stage)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise TrainingError(f"{path} does not fit the preset: {str(error)[:300]}") from error
+        return network.eval().requires_grad_(False).to(self.device)
+
+    # --- training ---
+
+    def objective(self, stage: str) -> Objective:
+        stream = BatchStream(self.art, self.preset.dvae.image_size)
+        network: Any = self.build(stage)
+        if stage == "dvae":
+            return DVAEObjective(network, stream)
+        if stage == "judge":
+            return JudgeObjective(network, stream)
+        if stage == "clip":
+            return CLIPObjective(network, self.tokenizer(), stream)
+        dvae: Any = self.trained("dvae")
+        return TransformerObjective(network, dvae, self.tokenizer(), stream)
+
+    def train(self, stage: str, until: int | None = None) -> Progress:
+        schedule = getattr(self.preset.schedules, stage)
+        run = Run(self.folder / stage, self.objective(stage), schedule, self.device)
+        return run.train(until)

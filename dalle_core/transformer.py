@@ -1,0 +1,179 @@
+"""The decoder that writes pictures: one causal stream of text tokens, then image tokens in raster order.
+
+Knows neither words nor pixels. Source: DALL·E (2102.12092, section 2.2): text and image in one stream, row and column
+embeddings, a loss on both. Differences: RMSNorm, normalised queries and keys, SwiGLU, dense attention (at 64 to 256
+image tokens no slower than sparse patterns), and image tokens read and written digit by digit.
+
+Digits: an FSQ code is a mixed-radix number whose digits mean something each, so a token is embedded as the sum of its
+digits' embeddings, and its digits are predicted one after another: exact chain rule, p(d₁)·p(d₂|d₁)·…, from the
+trunk's state at that position. A plain codebook of K codes is the case of a single digit, levels (K,).
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dalle_core.config import TransformerConfig
+from dalle_core.layers import Block, KVCache, init_transformer
+
+
+def split_digits(tokens: Tensor, levels: tuple[int, ...]) -> Tensor:
+    """(...) tokens → (..., D) digits, most significant first."""
+    digits = [tokens // prod(levels[i + 1 :]) % level for i, level in enumerate(levels)]
+    return torch.stack(digits, dim=-1)
+
+
+class DigitEmbedding(nn.Module):
+    """(..., D) digits → (..., C): the sum of one embedding a digit."""
+
+    def __init__(self, levels: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        offsets = [sum(levels[:i]) for i in range(len(levels))]
+        self.table = nn.Embedding(sum(levels), width)
+        self.register_buffer("offsets", torch.tensor(offsets), persistent=False)
+        self.offsets: Tensor
+
+    def forward(self, digits: Tensor) -> Tensor:
+        return F.embedding(digits + self.offsets, self.table.weight).sum(-2)
+
+    def one(self, digit: Tensor, place: int) -> Tensor:
+        """(...) values of the digit at `place` → (..., C)."""
+        return F.embedding(digit + self.offsets[place], self.table.weight)
+
+
+class DigitHead(nn.Module):
+    """Predicts a token's digits in turn. Each stage: a residual MLP, logits, then the chosen digit is added in."""
+
+    def __init__(self, levels: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        self.levels = levels
+        self.norms = nn.ModuleList(nn.RMSNorm(width) for _ in levels)
+        self.up = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in levels)
+        self.down = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in levels)
+        self.out_norms = nn.ModuleList(nn.RMSNorm(width) for _ in levels)
+        self.out = nn.ModuleList(nn.Linear(width, level) for level in levels)
+        self.embedding = DigitEmbedding(levels, width)
+
+    def stage(self, state: Tensor, place: int) -> tuple[Tensor, Tensor]:
+        """(..., C) → the state after this stage's MLP (..., C) and the logits of its digit (..., L)."""
+        state = state + self.down[place](F.silu(self.up[place](self.norms[place](state))))
+        return state, self.out[place](self.out_norms[place](state))
+
+    def losses(self, state: Tensor, digits: Tensor) -> Tensor:
+        """(..., C) states and (..., D) true digits → (...) negative log-likelihood of the token, in nats."""
+        total = torch.zeros(digits.shape[:-1], device=state.device)
+        for place in range(len(self.levels)):
+            state, logits = self.stage(state, place)
+            true = digits[..., place]
+            total = total + F.cross_entropy(logits.flatten(0, -2).float(), true.flatten(), reduction="none").view_as(
+                total
+            )
+            state = state + self.embedding.one(true, place)
+        return total
+
+
+@dataclass
+class DecodeState:
+    """Where a batch of sequences stands: its cache, the trunk's state at this position, and the digits taken so far."""
+
+    cache: KVCache
+    hidden: Tensor  # (R, C), R rows: conditional ones, then unconditional ones
+    position: int  # of the image token being written
+    digits: list[Tensor]
+
+
+class Transformer(nn.Module):
+    """Text and image tokens in one stream."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.text_embedding = nn.Embedding(config.vocab_size, config.width)
+        self.text_position = nn.Embedding(config.text_length, config.width)
+        self.image_embedding = DigitEmbedding(config.levels, config.width)
+        self.row_position = nn.Embedding(config.rows, config.width)
+        self.col_position = nn.Embedding(config.cols, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.heads, config.hidden, causal=True, dropout=config.dropout)
+            for _ in range(config.layers)
+        )
+        self.norm = nn.RMSNorm(config.width)
+        self.head = DigitHead(config.levels, config.width)
+        init_transformer(self, config.layers)
+
+    # --- training ---
+
+    def forward(self, text: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T) text ids and (B, N) image tokens → negative log-likelihoods (B, T-1) and (B, N), in nats.
+
+        A text position's loss is that of the following text token; every image token has one, the first being
+        predicted from the last text position.
+        """
+        self._check(text, tokens)
+        digits = split_digits(tokens, self.config.levels)  # (B, N, D)
+        stream = torch.cat([self._embed_text(text), self._embed_image(digits[:, :-1])], dim=1)  # (B, T+N-1, C)
+        hidden = self._trunk(self.dropout(stream))
+        T = text.shape[1]
+        return self._text_losses(hidden[:, : T - 1], text[:, 1:]), self.head.losses(hidden[:, T - 1 :], digits)
+
+    def _text_losses(self, hidden: Tensor, following: Tensor) -> Tensor:
+        logits = hidden @ self.text_embedding.weight.T  # tied with the input embedding
+        return F.cross_entropy(logits.flatten(0, 1).float(), following.flatten(), reduction="none").view_as(following)
+
+    def _check(self, text: Tensor, tokens: Tensor) -> None:
+        expected = (self.config.text_length, self.config.image_length)
+        if (text.shape[1], tokens.shape[1]) != expected:
+            raise ValueError(f"expected (text, image) lengths {expected}, got {(text.shape[1], tokens.shape[1])}")
+
+    def _embed_text(self, text: Tensor) -> Tensor:
+        embedded: Tensor = self.text_embedding(text) + self.text_position.weight
+        return embedded
+
+    def _embed_image(self, digits: Tensor, start: int = 0) -> Tensor:
+        """(B, n, D) digits of the tokens at start, start+1, … → (B, n, C)."""
+        place = torch.arange(start, start + digits.shape[1], device=digits.device)
+        where = self.row_position(place // self.config.cols) + self.col_position(place % self.config.cols)
+        embedded: Tensor = self.image_embedding(digits) + where
+        return embedded
+
+    def _trunk(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
+        for layer, block in enumerate(self.blocks):
+            x = block(x, cache, layer)
+        if cache is not None:
+            cache.filled += x.shape[1]
+        out: Tensor = self.norm(x)
+        return out
+
+    # --- decoding ---
+
+    def prefill(self, text: Tensor, prefix: Tensor) -> tuple[DecodeState, Tensor]:
+        """(R, T) text ids, (R, P) given tokens → the state and the (R, L) logits of the next token's first digit."""
+        config = self.config
+        stream = self._embed_text(text)
+        if prefix.shape[1]:
+            stream = torch.cat([stream, self._embed_image(split_digits(prefix, config.levels))], dim=1)
+        cache = KVCache(config.layers, len(text), config.heads, config.length, config.width // config.heads, stream)
+        hidden = self._trunk(stream, cache)[:, -1]
+        state = DecodeState(cache, hidden, prefix.shape[1], [])
+        return state, self._digit_logits(state)
+
+    def next_logits(self, state: DecodeState, digit: Tensor) -> Tensor:
+        """Take the (R,) digit chosen; (R, L) logits of the next. A full token costs a pass of the trunk."""
+        place = len(state.digits)
+        state.digits.append(digit)
+        if place + 1 < len(self.config.levels):
+            state.hidden = state.hidden + self.head.embedding.one(digit, place)
+        else:
+            token = torch.stack(state.digits, dim=-1).unsqueeze(1)  # (R, 1, D)
+            state.hidden = self._trunk(self._embed_image(token, state.position), state.cache)[:, -1]
+            state.position += 1
+            state.digits = []
+        return self._digit_logits(state)
+
+    def _digit_logits(self, state: DecodeState) -> Tensor:
+        state.hidden, logits = self.head.stage(state.hidden, len(state.digits))
+        return logits

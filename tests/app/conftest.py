@@ -1,0 +1,70 @@
+"""Studios over a fake model and real folders, closed after each test."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.studio import JobView, Studio
+from dalle_core.request import GenerationRequest
+from tests.fakes import QUICK_SPEC, FakeModel, fake_studio
+
+SECONDS = 30  # no test waits longer for the worker, however busy the machine
+
+StartStudio = Callable[..., Studio]
+
+
+@pytest.fixture
+def start_studio(tmp_path: Path) -> Iterator[StartStudio]:
+    """Start studios, one after the other, on the same data folder."""
+    studios: list[Studio] = []
+
+    def start(model: FakeModel | None = None) -> Studio:
+        if studios:
+            studios[-1].close()
+        studios.append(fake_studio(tmp_path, model or quick_model()))
+        return studios[-1]
+
+    yield start
+    for studio in studios:
+        studio.close()
+
+
+@pytest.fixture
+def studio(start_studio: StartStudio) -> Studio:
+    return start_studio()
+
+
+def quick_model(**values: Any) -> FakeModel:
+    return FakeModel(spec=QUICK_SPEC, **values)
+
+
+def request(prompt: str = "red apple, noto", **values: Any) -> GenerationRequest:
+    """A small request."""
+    return GenerationRequest(prompt, **{"count": 4, "keep": 2, "batch_width": 2, "guidance_scale": 1.0, **values})
+
+
+def watched(studio: Studio, job_id: str) -> list[JobView]:
+    """Every view of a job, to the final one."""
+
+    async def collect() -> list[JobView]:
+        return [view async for view in studio.watch(job_id)]
+
+    return asyncio.run(asyncio.wait_for(collect(), SECONDS))
+
+
+def painted(studio: Studio, prompt: str = "red apple, noto", **values: Any) -> JobView:
+    """The final view of a small request."""
+    return watched(studio, studio.submit(request(prompt, **values)))[-1]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Poll a condition that the worker's thread will make true."""
+
+    async def poll() -> None:
+        while not true():
+            await asyncio.sleep(0.005)
+
+    asyncio.run(asyncio.wait_for(poll(), SECONDS))

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, check_exposure, load_settings
+from dalle_core.errors import RequestError
+
+
+def test_flags_win_over_the_environment_which_wins_over_defaults() -> None:
+    environ = {"DALLE_STUDIO_PORT": "9000", "DALLE_STUDIO_MODEL": "other", "DALLE_STUDIO_THEME": "", "PATH": "/bin"}
+    settings = load_settings({"port": 9001, "model": None}, environ)
+    assert (settings.port, settings.model, settings.theme) == (9001, "other", "system")
+
+
+def test_every_setting_can_come_from_the_environment() -> None:
+    environ = {
+        "HOST": "::1", "PORT": "1", "DATA_DIR": "/d", "MODELS_DIR": "/m", "MODEL": "n", "DEVICE": "cuda",
+        "OPEN_BROWSER": "no", "AUTH": "me:a:b", "INSECURE": "1", "ALLOWED_HOSTS": "a.lan, b.lan", "THEME": "dark",
+        "LANGUAGE": "zh",
+    }  # fmt: skip
+    settings = load_settings({}, {f"DALLE_STUDIO_{name}": value for name, value in environ.items()})
+    assert settings == Settings(
+        "::1", 1, Path("/d"), Path("/m"), "n", "cuda", False, ("me", "a:b"), True, ("a.lan", "b.lan"), "dark", "zh"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "0"), ("PORT", "65536"), ("PORT", "x"), ("PORT", "9" * 5000), ("PORT", "²"), ("AUTH", "nobody"),
+        ("AUTH", ":x"), ("INSECURE", "perhaps"), ("THEME", "pink"), ("LANGUAGE", "xx"),
+        ("MODEL", "../x"), ("MODEL", ".."),
+    ],
+)  # fmt: skip
+def test_odd_values_are_refused(name: str, value: str) -> None:
+    with pytest.raises(RequestError):
+        load_settings({}, {f"DALLE_STUDIO_{name}": value})
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(RequestError, match="prot"):
+        load_settings({"prot": 1}, {})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "::1"])
+def test_this_machine_alone_needs_no_password(host: str) -> None:
+    check_exposure(Settings(host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "studio.lan", "localhost.evil.com"])
+def test_the_network_needs_a_password_or_a_clear_wish(host: str) -> None:
+    with pytest.raises(RequestError, match="--auth"):
+        check_exposure(Settings(host=host))
+    check_exposure(Settings(host=host, auth=("me", "secret")))
+    check_exposure(Settings(host=host, insecure=True))
+
+
+def test_the_password_is_not_shown() -> None:
+    assert "secret" not in repr(Settings(auth=("me", "secret")))

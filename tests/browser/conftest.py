@@ -1,0 +1,118 @@
+"""A served studio and a browser on it. The studio may hold any model: fakes here, the bundled one elsewhere."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+
+from app.studio import Studio
+from app.ui.serve import open_page
+from tests.fakes import FakeModel, fake_studio
+
+QUIET = (
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-sync",
+)
+PATIENCE_MS = 20_000
+
+
+@dataclass
+class Visit:
+    """A page, and what it did that it should not: errors on its console, requests to anywhere but its studio."""
+
+    page: Page
+    url: str
+    errors: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+
+    def open(self) -> Page:
+        self.page.goto(self.url)
+        self.page.locator(".model-status[data-state=ready]").wait_for()
+        self.page.locator(".chip").first.wait_for()
+        return self.page
+
+    def paint(self, prompt: str, count: int | None = None) -> None:
+        self.page.locator("#prompt textarea").fill(prompt)
+        if count is not None:
+            self.page.locator("#count input").fill(str(count))
+        self.page.locator("#paint").click()
+
+    def heard(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def asked(self, request: Request) -> None:
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.strays.append(request.url)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: Path | None) -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def serve_studio() -> Iterator[Callable[[Studio], str]]:
+    """Serves a started studio and gives its address. Page and studio are closed at the end."""
+    with ExitStack() as stack:
+
+        def serve(studio: Studio) -> str:
+            stack.callback(studio.close)
+            page = open_page(studio, studio.settings)
+            stack.callback(page.close, verbose=False)
+            return str(page.local_url)
+
+        yield serve
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[[str], Visit]]:
+    """Opens an address in a fresh browser profile: `visit(url)`."""
+    with ExitStack() as stack:
+
+        def start(url: str) -> Visit:
+            context = stack.enter_context(browser.new_context(viewport={"width": 1280, "height": 860}, locale="en-GB"))
+            context.set_default_timeout(PATIENCE_MS)
+            visit = Visit(context.new_page(), url)
+            visit.page.on("console", visit.heard)
+            visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
+            visit.page.on("request", visit.asked)
+            return visit
+
+        yield start
+
+
+@dataclass(frozen=True)
+class Served:
+    studio: Studio
+    model: FakeModel
+    url: str
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory, serve_studio: Callable[[Studio], str]) -> Served:
+    """One studio over a fake model, for every test that does not need its own."""
+    model = FakeModel()
+    studio = fake_studio(tmp_path_factory.mktemp("shared"), model, open_browser=False)
+    return Served(studio, model, serve_studio(studio))
+
+
+@pytest.fixture
+def served(shared: Served) -> Iterator[Served]:
+    """The shared studio, idle before and after, at full speed unless the test slows its model."""
+    yield shared
+    shared.model.step_seconds = 0.0
+    for job in [shared.studio.running_job(), *(view.id for view in shared.studio.queue())]:
+        if job is not None:
+            shared.studio.cancel(job)

@@ -1,0 +1,142 @@
+"""The bundled family: what was trained comes back the same, paints reproducibly, and refuses what does not belong."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from dalle_core.errors import CheckpointError, RequestError
+from dalle_core.families.bundled import BundledModel, load_bundled
+from dalle_core.families.registry import load_model, read_spec
+from dalle_core.generate import CandidateFinished, Finished, GenerationRequest, Preview, Progress, Started, generate
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def model(model_folder: Path) -> BundledModel:
+    return load_bundled(model_folder, CPU)
+
+
+@pytest.fixture
+def copy(model_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model_folder, tmp_path / "copy"))
+
+
+def finish(model: BundledModel, request: GenerationRequest) -> Finished:
+    *_, last = generate(model, request, model.reranker)
+    assert isinstance(last, Finished)
+    return last
+
+
+def test_the_spec_is_read_without_the_weights(model_folder: Path, model: BundledModel) -> None:
+    spec = read_spec(model_folder)
+    assert spec == model.spec
+    assert (spec.name, spec.rows, spec.cols, spec.codebook_size) == ("test", 4, 4, 20)
+
+
+def test_painting_streams_and_ranks(model: BundledModel) -> None:
+    request = GenerationRequest("red disc", count=5, keep=2, batch_width=2, seed=3)
+    events = list(generate(model, request, model.reranker))
+    assert isinstance(events[0], Started)
+    assert sum(isinstance(event, CandidateFinished) for event in events) == 5
+    assert [event.row for event in events if isinstance(event, Preview)] == [1, 2, 3] * 3
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert progress[-1].seconds_left == 0
+    last = events[-1]
+    assert isinstance(last, Finished)
+    assert [candidate.rank for candidate in last.candidates] == [1, 2, 3, 4, 5]
+    scores = [candidate.score or 0 for candidate in last.candidates]
+    assert scores == sorted(scores, reverse=True)
+    assert {candidate.seed for candidate in last.candidates} == {3, 4, 5, 6, 7}
+
+
+def test_the_same_seed_paints_the_same_picture(model: BundledModel) -> None:
+    request = GenerationRequest("blue box", count=4, keep=1, batch_width=4, seed=11)
+    first, again = finish(model, request), finish(model, request)
+    assert all(torch.equal(a.image, b.image) for a, b in zip(first.candidates, again.candidates, strict=True))
+    alone = finish(model, GenerationRequest("blue box", count=1, keep=1, batch_width=4, seed=13)).candidates[0]
+    twin = next(candidate for candidate in first.candidates if candidate.seed == 13)
+    assert torch.equal(alone.tokens, twin.tokens)
+    assert torch.equal(alone.image, twin.image)
+
+
+def test_kept_rows_come_back_unchanged(model: BundledModel) -> None:
+    tokens = model.image_to_tokens(torch.rand(1, 3, 32, 32))[0]
+    kept = tuple(tokens[:8].tolist())
+    for candidate in finish(model, GenerationRequest("red bar", count=3, keep=1, prefix_tokens=kept)).candidates:
+        assert tuple(candidate.tokens[:8].tolist()) == kept
+
+
+def test_a_negative_prompt_changes_the_picture(model: BundledModel) -> None:
+    def tokens(negative: str, guidance_scale: float) -> list[int]:
+        request = GenerationRequest("red bar", negative, count=1, keep=1, guidance_scale=guidance_scale)
+        found: list[int] = finish(model, request).candidates[0].tokens.tolist()
+        return found
+
+    assert tokens("blue disc", 30) != tokens("", 30)
+    assert tokens("blue", 1) == tokens("", 1)  # at scale 1 there is nothing to steer away from
+
+
+def test_prefixes_that_do_not_fit(model: BundledModel) -> None:
+    for prefix in [(1,) * 3, (1,) * 16, (20,) * 4, (-1,) * 4]:
+        with pytest.raises(RequestError, match="kept"):
+            list(generate(model, GenerationRequest("red", count=1, keep=1, prefix_tokens=prefix)))
+
+
+def test_a_cut_prompt_is_noted(model: BundledModel) -> None:
+    started = next(iter(generate(model, GenerationRequest("red disc " * 30, count=1, keep=1))))
+    assert isinstance(started, Started)
+    assert "longer than the model reads" in started.notes[0]
+
+
+def test_previews_show_the_painted_rows_as_they_will_be(model: BundledModel) -> None:
+    """The first row of tokens decodes alike, up to the decoder's blur from what is not there yet."""
+    tokens = model.image_to_tokens(torch.rand(1, 3, 32, 32))
+    garbage = tokens.clone()
+    garbage[:, 8:] = 7
+    assert torch.equal(model.tokens_to_images(tokens, 8), model.tokens_to_images(garbage, 8))
+
+
+def test_a_missing_folder_or_file(copy: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no model folder"):
+        load_model(tmp_path / "nothing", CPU)
+    (copy / "dvae.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"missing file: .*dvae\.safetensors"):
+        load_model(copy, CPU)
+
+
+@pytest.mark.parametrize("name", ["dvae.safetensors", "transformer.safetensors", "clip.safetensors", "tokenizer.json"])
+def test_one_flipped_byte_is_seen(copy: Path, name: str) -> None:
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"{name} is corrupt or another file: expected SHA-256 .*, found"):
+        load_model(copy, CPU)
+
+
+def test_a_config_cut_short_or_of_another_kind(copy: Path) -> None:
+    config = copy / "config.json"
+    text = config.read_text()
+    config.write_text(text[:200])
+    with pytest.raises(CheckpointError, match="not readable JSON"):
+        load_model(copy, CPU)
+    for field, value, message in [
+        ("format", 99, "expected config format 1, found 99"),
+        ("spec", {**json.loads(text)["spec"], "family": "janus"}, "unknown family 'janus'"),
+        ("spec", {}, "lacks or has an unexpected field"),
+        ("transformer", {"depth": 3}, "unknown fields"),
+    ]:
+        config.write_text(json.dumps({**json.loads(text), field: value}))
+        with pytest.raises(CheckpointError, match=message):
+            load_model(copy, CPU)
+
+
+def test_weights_of_another_shape_are_refused(copy: Path) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    config["transformer"]["hidden"] = 96
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"transformer\.safetensors: .* is \(32, 64\), expected \(32, 96\)"):
+        load_model(copy, CPU)

@@ -1,0 +1,73 @@
+"""Training end to end at `test` scale: every command, resuming to the bit, overriding, and clear refusals."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from dalle_core.errors import TrainingError
+from dalle_core.training.__main__ import main
+from dalle_core.training.loop import Run, read_metrics
+from dalle_core.training.presets import preset
+from dalle_core.training.workshop import Workshop
+
+
+def test_every_stage_leaves_its_files(project: Path) -> None:
+    runs = project / "runs" / "test"
+    for stage in ("dvae", "transformer", "clip", "judge"):
+        rows = read_metrics(runs / stage)
+        assert rows[-1]["step"] == 12
+        assert any("heldout_loss" in row for row in rows)
+        assert (runs / stage / "loss.png").stat().st_size > 1000
+    figures = json.loads((runs / "evaluation.json").read_text())
+    assert {"concept top-1, best of 2", "held-out bits per image token"} <= {row["name"] for row in figures["rows"]}
+    assert (project / "sheets" / "samples.png").exists()
+    assert "red disc" not in (project / "models" / "test" / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.parametrize("stage", ["dvae", "transformer"])
+def test_a_run_cut_off_and_resumed_is_the_run_that_was_not(workshop: Workshop, tmp_path: Path, stage: str) -> None:
+    schedule = replace(getattr(workshop.preset.schedules, stage), steps=6, evaluate_every=3)
+
+    def weights(folder: Path, stops: tuple[int, ...]) -> dict[str, torch.Tensor]:
+        for stop in stops:  # a fresh objective each time, as a fresh process would have
+            run = Run(folder, workshop.objective(stage), schedule, torch.device("cpu"))
+            run.train(until=stop)
+        return torch.load(folder / "checkpoint.pt", weights_only=True)["average"]
+
+    whole, pieces = weights(tmp_path / "whole", (6,)), weights(tmp_path / "pieces", (2, 5, 6))
+    assert whole.keys() == pieces.keys()
+    assert all(torch.equal(whole[name], pieces[name]) for name in whole)
+
+
+def test_any_field_can_be_overridden() -> None:
+    overrides = {"transformer.layers": "8", "dvae.levels": "8,5,5,5", "schedules.clip.learning_rate": "0.01"}
+    changed = preset("emblem-64", overrides)
+    assert changed.transformer.layers == 8
+    assert changed.dvae.levels == (8, 5, 5, 5)
+    assert changed.schedules.clip.learning_rate == 0.01
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"transformer.depth": "8"}, "'depth' is not one of"),
+        ({"transformer.layers": "many"}, "transformer.layers: expected a value like 6, found 'many'"),
+        ({"transformer": "8"}, "group of settings"),
+    ],
+)
+def test_a_wrong_override_is_named(overrides: dict[str, str], message: str) -> None:
+    with pytest.raises(TrainingError, match=message):
+        preset("emblem-64", overrides)
+
+
+def test_stages_out_of_order_say_what_to_run_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], project: Path
+) -> None:
+    fresh = ["--preset", "test", "--art", str(project / "art"), "--runs", str(tmp_path)]
+    assert main(["transformer", *fresh]) == 1
+    assert "run first: python -m dalle_core.training text" in capsys.readouterr().err
+    assert main(["dvae", "--preset", "test", "--art", str(tmp_path / "none")]) == 1
+    assert "python -m dalle_core.training art" in capsys.readouterr().err

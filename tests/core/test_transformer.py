@@ -1,0 +1,105 @@
+"""The transformer: cached decoding equals one pass, digits obey the chain rule, nothing looks ahead."""
+
+import pytest
+import torch
+
+from dalle_core.config import TransformerConfig
+from dalle_core.transformer import Transformer, split_digits
+
+TINY = TransformerConfig(
+    vocab_size=50, text_length=6, rows=3, cols=4, levels=(4, 3, 5), layers=2, width=32, heads=2, hidden=48
+)
+
+
+@pytest.fixture(scope="module")
+def network() -> Transformer:
+    torch.manual_seed(0)
+    return Transformer(TINY).eval().requires_grad_(False)
+
+
+def random_batch(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    text = torch.randint(0, TINY.vocab_size, (batch, TINY.text_length), generator=generator)
+    return text, torch.randint(0, 60, (batch, TINY.image_length), generator=generator)
+
+
+def decoded_nll(network: Transformer, text: torch.Tensor, tokens: torch.Tensor, prefix: int) -> torch.Tensor:
+    """Negative log-likelihood of tokens[prefix:], taken one digit at a time through the cache."""
+    digits = split_digits(tokens, TINY.levels)
+    state, logits = network.prefill(text, tokens[:, :prefix])
+    columns = []
+    for position in range(prefix, TINY.image_length):
+        total = torch.zeros(len(text))
+        for place in range(len(TINY.levels)):
+            chosen = digits[:, position, place]
+            total -= logits.log_softmax(-1).gather(1, chosen[:, None])[:, 0]
+            if (position, place) != (TINY.image_length - 1, len(TINY.levels) - 1):
+                logits = network.next_logits(state, chosen)
+        columns.append(total)
+    return torch.stack(columns, dim=1)
+
+
+@pytest.mark.parametrize("prefix", [0, 4, 8])
+def test_cached_decoding_equals_one_pass(network: Transformer, prefix: int) -> None:
+    text, tokens = random_batch()
+    _, image_nll = network(text, tokens)
+    torch.testing.assert_close(decoded_nll(network, text, tokens, prefix), image_nll[:, prefix:], atol=1e-5, rtol=0)
+
+
+def test_batched_equals_single(network: Transformer) -> None:
+    text, tokens = random_batch()
+    _, together = network(text, tokens)
+    for i in range(len(text)):
+        _, alone = network(text[i : i + 1], tokens[i : i + 1])
+        torch.testing.assert_close(alone[0], together[i], atol=1e-5, rtol=0)
+
+
+def test_no_position_sees_what_comes_after_it(network: Transformer) -> None:
+    text, tokens = random_batch(1)
+    _, before = network(text, tokens)
+    changed = tokens.clone()
+    changed[0, 7] = (changed[0, 7] + 31) % 60
+    _, after = network(text, changed)
+    torch.testing.assert_close(after[0, :7], before[0, :7], atol=1e-6, rtol=0)
+    assert not torch.allclose(after[0, 8:], before[0, 8:])
+
+
+def test_the_digits_of_a_token_sum_to_one(network: Transformer) -> None:
+    """Σ over all 60 tokens of p(first token) is 1: the chain rule is exact."""
+    text, tokens = random_batch(1)
+    every = torch.arange(60)
+    _, nll = network(text.expand(60, -1), torch.cat([every[:, None], tokens.expand(60, -1)[:, 1:]], dim=1))
+    assert float((-nll[:, 0]).exp().sum()) == pytest.approx(1, abs=1e-5)
+
+
+def test_digits_round_trip() -> None:
+    tokens = torch.arange(60)
+    a, b, c = split_digits(tokens, (4, 3, 5)).unbind(-1)
+    assert torch.equal((a * 3 + b) * 5 + c, tokens)
+
+
+def test_text_changes_the_picture(network: Transformer) -> None:
+    text, tokens = random_batch(1)
+    other = text.clone()
+    other[0, 0] = (other[0, 0] + 1) % TINY.vocab_size
+    assert not torch.allclose(network(text, tokens)[1], network(other, tokens)[1])
+
+
+def test_wrong_lengths_name_expected_and_actual(network: Transformer) -> None:
+    text, tokens = random_batch()
+    with pytest.raises(ValueError, match=r"expected \(text, image\) lengths \(6, 12\), got \(6, 11\)"):
+        network(text, tokens[:, :-1])
+
+
+def test_it_learns() -> None:
+    """A tiny network memorises two captions' pictures, text deciding which."""
+    torch.manual_seed(0)
+    network = Transformer(TINY)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
+    text, tokens = random_batch(2)
+    for _ in range(60):
+        loss = network(text, tokens)[1].mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(loss.detach()) < 0.3

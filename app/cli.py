@@ -135,7 +135,9 @@ def _add_generate(commands: Any) -> None:
         "--top-p", type=float, metavar="X", help="choose among the likeliest that sum to X (default: 1)"
     )
     generate.add_argument("--guidance", dest="guidance_scale", type=float, metavar="X", help="default: 2; 1 is off")
-    generate.add_argument("--batch-width", type=int, metavar="N", help="pictures painted at once (default: 8)")
+    generate.add_argument(
+        "--batch-width", type=int, metavar="N", help="pictures painted at once (default: 8 or fewer, evenly)"
+    )
     generate.add_argument("--out", type=Path, metavar="DIR", help="write PNG files to DIR only, not to the history")
     generate.add_argument("--json", action="store_true", help="one JSON object a line for each kept picture")
 

@@ -45,7 +45,8 @@ class Recipe:
     @property
     def single(self) -> GenerationRequest:
         """The request that paints this picture alone."""
-        return replace(self.request, seed=self.seed, count=1, keep=1)
+        slot = self.index % self.request.batch_width if self.request.count > 1 else self.request.slot
+        return replace(self.request, seed=self.seed, count=1, keep=1, slot=slot)
 
 
 def request_to_json(request: GenerationRequest) -> str:

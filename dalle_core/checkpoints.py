@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ FORMAT = 1
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary file beside `target` to write to; synced and moved into place if all went well, else removed."""
-    staging = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    staging = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
         yield staging
         with staging.open("rb") as handle:

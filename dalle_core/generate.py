@@ -1,7 +1,7 @@
 """The one generation loop: a request in, a stream of events out. UI, command line, benchmarks and tests all use it.
 
 Knows no family, no widgets and no files. Works in micro-batches of one width, the last one padded, since floating
-point depends on the width: a picture painted again in a batch of the same width comes out the same.
+point depends on the width and the row: a picture painted again in the same row of as wide a batch comes out the same.
 """
 
 import time
@@ -160,7 +160,9 @@ class _Painter:
         """Candidates first, first + 1, …: progress and a preview after each row; `batch` holds them in the end."""
         spec, width = self.model.spec, self.request.batch_width
         real = min(width, self.request.count - first)
-        seeds = [self.request.seed + first + min(i, real - 1) for i in range(width)]
+        slot = self.request.slot
+        shown = slice(slot, slot + real)  # the other rows are padding, painted and thrown away
+        seeds = [self.request.seed + first + min(max(i - slot, 0), real - 1) for i in range(width)]
         tokens = torch.zeros(width, spec.token_count, dtype=torch.int64)
         tokens[:, : len(self.prefix)] = self.prefix
         kept, started = len(self.prefix) // spec.cols, time.monotonic()
@@ -168,13 +170,15 @@ class _Painter:
         for row in self._write_rows(tokens, seeds, conditioning):
             if row < spec.rows:
                 yield self._progress(first, row, started)
-                yield Preview(first, row, self.model.tokens_to_images(tokens, row * spec.cols)[:real])
+                yield Preview(first, row, self.model.tokens_to_images(tokens, row * spec.cols)[shown])
         if self.stopped:
             return
-        images = self.model.tokens_to_images(tokens, spec.token_count)[:real]
+        images = self.model.tokens_to_images(tokens, spec.token_count)[shown]
         spent = time.monotonic() - started
         self.model.pace.seconds_per_row[width] = spent / (spec.rows - kept)
-        self.batch = [Candidate(first + i, seeds[i], tokens[i], images[i], spent / real) for i in range(real)]
+        self.batch = [
+            Candidate(first + i, seeds[slot + i], tokens[slot + i], images[i], spent / real) for i in range(real)
+        ]
         yield self._progress(first + real, spec.rows, started)
 
     def _write_rows(self, tokens: Tensor, seeds: list[int], conditioning: Conditioning) -> Iterator[int]:

@@ -10,11 +10,19 @@ MAX_PROMPT_CHARACTERS = 2000
 MAX_SEED = 2**53 - 1  # every JSON reader keeps it exactly
 
 
+def even_width(count: int, widest: int = 8) -> int:
+    """The width of micro-batches that share `count` pictures evenly, so that the last one is padded least."""
+    batches = -(-count // widest)
+    return -(-count // batches)
+
+
 @dataclass(frozen=True)
 class GenerationRequest:
     """What to paint. Candidate i has the seed `seed + i`; `prefix_tokens` are whole top rows, given and kept.
 
-    `rerank_text` None means the prompt. A `guidance_scale` of 1 does no second pass; `top_k` 0 and `top_p` 1 keep all.
+    A `guidance_scale` of 1 does no second pass; `top_k` 0 and `top_p` 1 keep all; a `batch_width` of 0 becomes one that
+    suits `count`; `rerank_text` None means the prompt. `slot` is the row of the micro-batch that the first candidate
+    takes: floating point depends on it, so a picture painted again takes the row it had.
     """
 
     prompt: str
@@ -26,9 +34,10 @@ class GenerationRequest:
     top_k: int = 0
     top_p: float = 1.0
     guidance_scale: float = 2.0
-    batch_width: int = 8
+    batch_width: int = 0
     prefix_tokens: tuple[int, ...] = ()
     rerank_text: str | None = None
+    slot: int = 0
 
     def __post_init__(self) -> None:
         _check_text("prompt", self.prompt, required=True)
@@ -40,7 +49,12 @@ class GenerationRequest:
         _check_range("top_k", self.top_k, 0, 2**20)
         _check_range("top_p", self.top_p, 0.01, 1)
         _check_range("guidance_scale", self.guidance_scale, 0, 30)
+        if self.batch_width == 0:
+            object.__setattr__(self, "batch_width", even_width(self.count))
         _check_range("batch_width", self.batch_width, 1, MAX_BATCH_WIDTH)
+        _check_range("slot", self.slot, 0, self.batch_width - 1)
+        if self.slot and self.count > 1:
+            raise RequestError(f"slot is {self.slot} with a count of {self.count}; only a lone picture takes a slot.")
         if self.rerank_text is not None:
             _check_text("rerank text", self.rerank_text, required=True)
 

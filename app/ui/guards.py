@@ -4,7 +4,7 @@ Plain ASGI, so that streams pass through untouched. Knows nothing of pages or pi
 """
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -13,6 +13,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+# Gradio's own file routes fetch addresses and show paths of this machine. Pictures have routes of their own.
+CLOSED_PATHS = ("/file=", "/file/", "/proxy=", "/upload", "/stream/")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Gradio compiles its templates in the browser, hence 'unsafe-eval'; everything else stays on this server.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -42,6 +44,7 @@ def guards(allowed_hosts: Sequence[str]) -> list[Middleware]:
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL_HOSTS, *allowed_hosts], www_redirect=False),
         Middleware(SameOrigin),
+        Middleware(ClosedPaths),
         Middleware(ProtectiveHeaders),
     ]
 
@@ -62,6 +65,19 @@ class SameOrigin:
             await send({"type": "websocket.close", "code": 1008})
         else:
             await PlainTextResponse("This request came from another site.", status_code=403)(scope, receive, send)
+
+
+class ClosedPaths:
+    """Refuses what this page never asks for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and any(closed in unquote(scope["path"]) for closed in CLOSED_PATHS):
+            await PlainTextResponse("This studio does not serve files this way.", status_code=403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
 
 def _is_same_origin(headers: Headers) -> bool:

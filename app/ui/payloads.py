@@ -58,7 +58,7 @@ def progress(view: JobView) -> float:
     if view.final:
         return 1.0
     width = min(view.request.batch_width, view.count - view.finished)
-    started = width * view.row / view.rows if view.rows else 0.0
+    started = width * view.row / view.rows if view.row < view.rows else 0.0  # a full one is counted as finished
     return min(1.0, (view.finished + started) / view.count)
 
 

@@ -334,7 +334,9 @@ window.dalleStudio ??= (() => {
       this.next.disabled = this.at === this.ids.length - 1;
       this.image.src = original(id);
       this.save.href = `${original(id)}?download=1`;
-      setText(this.said, "");
+      this.details = null;
+      this.facts.replaceChildren();
+      for (const field of [this.said, this.match, this.seed, this.node.querySelector(".prompt")]) setText(field, "");
       const details = await this.context.server.picture_details({ image: id }).catch(() => ({ error: "The studio does not answer." }));
       if (id === this.ids[this.at]) this.fill(details);
     },
@@ -356,7 +358,8 @@ window.dalleStudio ??= (() => {
     },
 
     async copy() {
-      const copied = await copyText(this.details?.recipe ?? "", this.node);
+      if (!this.details) return;
+      const copied = await copyText(this.details.recipe, this.node);
       setText(this.said, copied ? "Recipe copied." : "The browser did not allow copying.");
     },
   };

@@ -16,7 +16,8 @@ class ModelSpec:
     """What there is to know about a model before using it.
 
     `levels` are the digits one image token is written in, most significant first: (K,) for a plain codebook of K
-    codes; (8, 8, 8, 6, 5) for FSQ codes that are predicted digit by digit. `sha256` is that of the weights.
+    codes; (8, 8, 8, 6, 5) for FSQ codes that are predicted digit by digit. `sha256` is that of all
+    files that decide what is painted.
     """
 
     name: str

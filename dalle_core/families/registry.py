@@ -1,5 +1,6 @@
 """Which families there are, and how a model's folder says which one it belongs to. Reads configs, imports no torch."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,15 @@ def read_spec(folder: Path) -> ModelSpec:
     try:
         spec = dict(config["spec"])
         sequences = {name: tuple(spec[name]) for name in ("levels", "languages", "styles")}
-        return ModelSpec(**{**spec, **sequences, "sha256": config["files"]["transformer.safetensors"]})
+        return ModelSpec(**{**spec, **sequences, "sha256": _sha256_of_all(config["files"])})
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder.name}: {CONFIG} lacks or has an unexpected field: {error}") from error
+
+
+def _sha256_of_all(files: dict[str, str]) -> str:
+    """One hash for weights and tokenizer together: whatever can change a picture changes it."""
+    lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def load_model(folder: Path, device: "torch.device") -> "BundledModel":

@@ -70,7 +70,9 @@ NAMES = Source("emojibase-data", "17.0.0", "d01d0e2ca4e22cb402679532155342c71e2e
 STYLES = tuple(source.style for source in SOURCES)
 HELDOUT_SHARE = 0.03
 HELDOUT_MIN_STYLES = 4
-RARE_TAG = 4  # a synonym shared by more concepts than this ("animal", "face") does not name any of them
+RARE_TAG = (
+    4  # a synonym shared by more concepts than this ("animal", "face") names none of them; nor does another's label
+)
 
 
 @dataclass(frozen=True)
@@ -138,10 +140,11 @@ def load_names(tarball: Path) -> dict[str, dict[str, Any]]:
             "zh": _words(zh),
         }
     for language in ("en", "zh"):
+        labels = {word for concept in concepts.values() for word in concept[language][:1]}
         shared = Counter(word for concept in concepts.values() for word in set(concept[language][1:]))
         for concept in concepts.values():
             label, tags = concept[language][:1], concept[language][1:]
-            concept[language] = (*label, *(tag for tag in tags if shared[tag] <= RARE_TAG))
+            concept[language] = (*label, *(tag for tag in tags if shared[tag] <= RARE_TAG and tag not in labels))
     names = {plain(concept["label"]): concept for concept in concepts.values()}
     for shortcodes in ("cldr", "emojibase", "github", "iamcal", "joypixels"):
         for code, spelling in _json_member(tarball, f"package/en/shortcodes/{shortcodes}.json").items():

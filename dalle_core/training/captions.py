@@ -12,9 +12,10 @@ from dalle_core.training.art import Picture
 from dalle_core.training.palette import BACKGROUNDS, ZH, hue_name
 
 CHINESE_SHARE = 0.35
+OWN_COLOUR_SHARE = 0.12
 COLOUR_WORDS = re.compile(r"\b(red|orange|yellow|green|blue|light blue|purple|pink|brown|black|white|grey)\b")
 COLOUR_WORDS_ZH = re.compile(
-    r"(?:红|橙|黄|绿|浅蓝|蓝|紫|粉|棕|黑|白|灰)(?:色的?|(?=心|圈|苹果|玫瑰|灯笼|信封|盒子|辣椒))"
+    r"(?:红|橙|黄|绿|青|浅蓝|蓝|紫|粉|棕|黑|白|灰)(?:色的?|(?=心|圈|苹果|玫瑰|灯笼|信封|盒子|辣椒))"
 )  # a colour, not part of a name: 黄瓜 is a cucumber, 西红柿 a tomato, 口红 a lipstick
 
 
@@ -47,6 +48,12 @@ def _name(names: tuple[str, ...], rng: np.random.Generator) -> str:
     return synonym if draw > 0.9 else f"{names[0]}, {synonym}"
 
 
+def _own_colour(row: Picture, named_already: bool, rng: np.random.Generator) -> str | None:
+    """Now and then the colour a picture has anyway, unless its name holds one."""
+    tell = rng.random() < OWN_COLOUR_SHARE
+    return hue_name(row.hue) if tell and row.hue is not None and not named_already else None
+
+
 def _pick(rng: np.random.Generator, *choices: str) -> str:
     return choices[int(rng.integers(len(choices)))]
 
@@ -54,7 +61,7 @@ def _pick(rng: np.random.Generator, *choices: str) -> str:
 def _english(row: Picture, scene: Scene, rng: np.random.Generator) -> str:
     name = _name(row.en, rng)
     name = name if rng.random() < 0.3 else name.lower()
-    colour = scene.hue or (hue_name(row.hue) if row.hue is not None and rng.random() < 0.12 else None)
+    colour = scene.hue or _own_colour(row, COLOUR_WORDS.search(name) is not None, rng)
     if colour:
         name, found = COLOUR_WORDS.subn(colour, name)
         name = name if found else f"{colour} {name}"
@@ -83,7 +90,7 @@ def _ground_english(scene: Scene, rng: np.random.Generator) -> str:
 
 def _chinese(row: Picture, scene: Scene, rng: np.random.Generator) -> str:
     name = _name(row.zh, rng).replace(", ", "，")
-    colour = scene.hue or (hue_name(row.hue) if row.hue is not None and rng.random() < 0.12 else None)
+    colour = scene.hue or _own_colour(row, COLOUR_WORDS_ZH.search(name) is not None, rng)
     if colour:
         name, found = COLOUR_WORDS_ZH.subn(ZH[colour], name)
         name = name if found else f"{ZH[colour]}的{name}"

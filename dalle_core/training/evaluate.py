@@ -54,7 +54,7 @@ def graded_prompts(art: ArtSet, count: int, seed: int = 23) -> list[GradedPrompt
     rng = np.random.default_rng(seed)
     unseen, seen = art.where("heldout"), art.where("train")
     picked = [*rng.permutation(unseen)[: count // 2]]
-    picked += list(rng.choice(seen, count - len(picked), replace=False))
+    picked += list(rng.permutation(seen)[: count - len(picked)])
     return [_graded_prompt(art.rows[i], rng) for i in picked]
 
 

@@ -72,6 +72,9 @@ class Progress:
     seconds: float = 0.0
 
 
+CHECKPOINT_SECONDS = 300.0  # what a cut-off run loses at most
+
+
 class Run:
     """A folder with `checkpoint.pt` (to resume), `best.pt` (EMA weights), `metrics.jsonl` and `loss.png`."""
 
@@ -103,6 +106,7 @@ class Run:
         started, before = time.monotonic(), self.progress.seconds
         bar = tqdm(total=self.schedule.steps, initial=self.progress.step, desc=self.folder.name, unit="step",
                    mininterval=1 if sys.stderr.isatty() else 60)  # fmt: skip
+        saved = started
         while self.progress.step < end and not self._out_of_patience():
             figures = self._step(self.progress.step)
             self.progress.step += 1
@@ -110,10 +114,14 @@ class Run:
             bar.update()
             if self.progress.step % 20 == 0:
                 self._log(figures)
-                bar.set_postfix(loss=f"{figures['loss']:.4f}")
+                bar.set_postfix(loss=f"{figures['loss']:.4f}", refresh=False)
             if self.progress.step % self.schedule.evaluate_every == 0 or self.progress.step == self.schedule.steps:
                 self._evaluate()
                 self.save()
+                saved = time.monotonic()
+            elif time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self.save()
+                saved = time.monotonic()
         bar.close()
         self.save()
         return self.progress

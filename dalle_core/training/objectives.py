@@ -114,7 +114,10 @@ class TransformerObjective:
     def _losses(self, text: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
         device = next(self.model.parameters()).device
         text = text.to(device)
-        with torch.no_grad():
+        with (
+            torch.no_grad(),
+            torch.autocast(device.type, enabled=False),
+        ):  # codes are rounded: only fp32 gives the true ones
             tokens = self.dvae.encode(images.to(device))
         text_nll, image_nll = self.model(text, tokens)
         real = text[:, 1:] != self.tokenizer.pad_id

@@ -80,7 +80,21 @@ def preset(name: str, overrides: Mapping[str, str] | None = None) -> Preset:
     for path, text in (overrides or {}).items():
         chosen = _replaced(chosen, path.split("."), text, path)
     result: Preset = chosen
+    _check_agreement(result)
     return result
+
+
+def _check_agreement(preset: Preset) -> None:
+    """What the networks share must be the same in each of them."""
+    dvae, transformer, clip = preset.dvae, preset.transformer, preset.clip
+    for what, one, other in (
+        ("dvae.levels and transformer.levels", dvae.levels, transformer.levels),
+        ("the dvae's token grid and transformer.rows, cols", (dvae.grid,) * 2, (transformer.rows, transformer.cols)),
+        ("transformer.text_length and clip.text_length", transformer.text_length, clip.text_length),
+        ("dvae.image_size and clip.image_size", dvae.image_size, clip.image_size),
+    ):
+        if one != other:
+            raise TrainingError(f"{what} must be equal, but are {one} and {other}; override both")
 
 
 def _replaced(target: Any, path: list[str], text: str, whole: str) -> Any:

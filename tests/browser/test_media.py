@@ -122,3 +122,21 @@ def _status(url: str, method: str, path: str, host: str | None = None, origin: s
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=http://127.0.0.1:9/x.png",
+        "/gradio_api/file=/etc/hostname",
+        "/gradio_api/file%3D/etc/hostname",
+        "/gradio_api/file/etc/hostname",
+        "/gradio_api/proxy=http://127.0.0.1:9/x",
+    ],
+)
+def test_gradios_own_file_routes_are_closed(served: Served, path: str) -> None:
+    assert _status(served.url, "GET", path) == 403
+
+
+def test_uploads_are_closed(served: Served) -> None:
+    assert _status(served.url, "POST", "/gradio_api/upload") == 403

@@ -283,3 +283,8 @@ class TestRequest:
 
     def test_the_largest_seed_leaves_room_for_every_candidate(self):
         assert request(seed=MAX_SEED - MAX_COUNT, count=MAX_COUNT).seeds[-1] <= MAX_SEED
+
+
+@pytest.mark.parametrize(("count", "width"), [(1, 1), (4, 4), (8, 8), (9, 5), (16, 8), (20, 7), (256, 8)])
+def test_pictures_are_shared_evenly_among_micro_batches(count: int, width: int) -> None:
+    assert GenerationRequest("red apple", count=count, keep=1).batch_width == width

@@ -43,10 +43,10 @@ def test_a_run_cut_off_and_resumed_is_the_run_that_was_not(workshop: Workshop, t
 
 
 def test_any_field_can_be_overridden() -> None:
-    overrides = {"transformer.layers": "8", "dvae.levels": "8,5,5,5", "schedules.clip.learning_rate": "0.01"}
+    overrides = {"transformer.layers": "8", "dvae.channels": "32,96", "schedules.clip.learning_rate": "0.01"}
     changed = preset("emblem-64", overrides)
     assert changed.transformer.layers == 8
-    assert changed.dvae.levels == (8, 5, 5, 5)
+    assert changed.dvae.channels == (32, 96)
     assert changed.schedules.clip.learning_rate == 0.01
 
 
@@ -56,6 +56,7 @@ def test_any_field_can_be_overridden() -> None:
         ({"transformer.depth": "8"}, "'depth' is not one of"),
         ({"transformer.layers": "many"}, "transformer.layers: expected a value like 6, found 'many'"),
         ({"transformer": "8"}, "group of settings"),
+        ({"dvae.levels": "8,5,5,5"}, r"dvae.levels and transformer.levels must be equal, but are \(8, 5, 5, 5\)"),
     ],
 )
 def test_a_wrong_override_is_named(overrides: dict[str, str], message: str) -> None:

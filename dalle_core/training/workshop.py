@@ -3,6 +3,7 @@
 Knows the order of the stages: art → text → dvae → transformer, with clip and judge beside them.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from dalle_core.checkpoints import read_json, sha256_of, write_json
 from dalle_core.clip import CLIP
 from dalle_core.dvae import DiscreteVAE
 from dalle_core.errors import TrainingError
@@ -92,6 +94,7 @@ class Workshop:
         path = self.folder / stage / "best.pt"
         if not path.exists():
             raise TrainingError(f"{stage} is not trained yet; run first: python -m dalle_core.training {stage}")
+        self.check_inputs(stage)
         network = self.build(stage)
         weights = torch.load(path, map_location="cpu", weights_only=True)
         try:
@@ -99,6 +102,34 @@ class Workshop:
         except RuntimeError as error:
             raise TrainingError(f"{path} does not fit the preset: {str(error)[:300]}") from error
         return network.eval().requires_grad_(False).to(self.device)
+
+    # --- what a run was made from ---
+
+    def inputs(self, stage: str) -> dict[str, str]:
+        """Hashes of what the stage's weights depend on: the pictures and their split, the tokenizer, the dVAE."""
+        pictures = "".join(f"{row.name} {row.split} {row.curated}\n" for row in self.art.rows)
+        found = {"art": hashlib.sha256(pictures.encode()).hexdigest()}
+        if stage in ("transformer", "clip"):
+            self.tokenizer()
+            found["tokenizer"] = sha256_of(self.folder / "tokenizer.json")
+        if stage == "transformer":
+            self.trained("dvae")
+            found["dvae"] = sha256_of(self.folder / "dvae" / "best.pt")
+        return found
+
+    def check_inputs(self, stage: str) -> None:
+        """Write down what a new run is made from; refuse one that was made from something else."""
+        path, found = self.folder / stage / "inputs.json", self.inputs(stage)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return write_json(path, found)
+        recorded = read_json(path)
+        if changed := sorted(name for name in found if recorded.get(name) != found[name]):
+            raise TrainingError(
+                f"{path.parent} was trained on another {' and '.join(changed)} than there is now. "
+                f"Train it anew in another --runs folder, or delete {path.parent}."
+            )
+        return None
 
     # --- training ---
 
@@ -116,5 +147,6 @@ class Workshop:
 
     def train(self, stage: str, until: int | None = None) -> Progress:
         schedule = getattr(self.preset.schedules, stage)
+        self.check_inputs(stage)
         run = Run(self.folder / stage, self.objective(stage), schedule, self.device)
         return run.train(until)

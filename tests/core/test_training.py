@@ -1,6 +1,7 @@
 """Training end to end at `test` scale: every command, resuming to the bit, overriding, and clear refusals."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def test_a_run_cut_off_and_resumed_is_the_run_that_was_not(workshop: Workshop, t
     whole, pieces = weights(tmp_path / "whole", (6,)), weights(tmp_path / "pieces", (2, 5, 6))
     assert whole.keys() == pieces.keys()
     assert all(torch.equal(whole[name], pieces[name]) for name in whole)
+
+
+def test_a_run_is_bound_to_what_it_was_made_from(project: Path, tmp_path: Path) -> None:
+    """Another tokenizer or another dVAE would give the ids another meaning."""
+    runs = Path(shutil.copytree(project / "runs", tmp_path / "runs"))
+    changed = Workshop(preset("test"), project / "art", runs, torch.device("cpu"))
+    changed.trained("transformer")
+    tokenizer = runs / "test" / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text() + "\n")
+    with pytest.raises(TrainingError, match="transformer was trained on another tokenizer than there is now"):
+        changed.trained("transformer")
+    with pytest.raises(TrainingError, match="clip was trained on another tokenizer"):
+        changed.train("clip")
+    changed.trained("dvae")
 
 
 def test_any_field_can_be_overridden() -> None:

@@ -73,6 +73,7 @@ def save_weights(path: Path, tensors: "Mapping[str, torch.Tensor]", dtype: "torc
     }
     with atomic_path(path) as staging:
         save_file(stored, staging)
+        staging.chmod(0o644)  # the library makes it private; a model's folder is for whoever may read its config
 
 
 def load_weights(path: Path, module: "nn.Module") -> None:

@@ -22,7 +22,8 @@ def status_payload(status: ModelStatus) -> Payload:
 
 
 def job_payload(view: JobView) -> Payload:
-    tiles = [tile for tile in view.tiles if tile.image_id or not view.final]
+    shown = view.tiles if view.status != "queued" else ()  # a long queue of large jobs stays a short message
+    tiles = [tile for tile in shown if tile.image_id or not view.final]
     return {
         "id": view.id,
         "status": view.status,

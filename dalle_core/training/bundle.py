@@ -15,7 +15,7 @@ from dalle_core.families.registry import CONFIG
 from dalle_core.rerank import CLIPReranker
 from dalle_core.training.card import model_card
 from dalle_core.training.compose import compose
-from dalle_core.training.loop import read_metrics
+from dalle_core.training.loop import plot_curves
 from dalle_core.training.presets import STAGES
 from dalle_core.training.workshop import Workshop
 
@@ -79,7 +79,7 @@ def bundle(workshop: Workshop, out: Path) -> Path:
     write_json(staging / CONFIG, _config(model, workshop, files))
     figures = _figures(workshop)
     (staging / "MODEL_CARD.md").write_text(model_card(workshop, figures), encoding="utf-8")
-    plot_all_curves(workshop, staging / "curves.png")
+    plot_curves([folder for stage in STAGES if (folder := workshop.folder / stage).is_dir()], staging / "curves.png")
     load_bundled(staging, torch.device("cpu"))
     shutil.rmtree(target, ignore_errors=True)
     staging.replace(target)
@@ -103,25 +103,3 @@ def _figures(workshop: Workshop) -> dict[str, Any] | None:
     path = workshop.folder / "evaluation.json"
     figures: dict[str, Any] | None = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
     return figures
-
-
-def plot_all_curves(workshop: Workshop, target: Path) -> None:
-    """Training and held-out loss of every stage, side by side."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(STAGES), figsize=(4 * len(STAGES), 3))
-    for axis, stage in zip(axes, STAGES, strict=True):
-        rows = read_metrics(workshop.folder / stage)
-        for name, style in (("loss", {"alpha": 0.5, "lw": 0.8}), ("heldout_loss", {"marker": "o", "ms": 2.5})):
-            points = [(row["step"], row[name]) for row in rows if name in row]
-            if points:
-                axis.plot(*zip(*points, strict=True), label=name.replace("heldout_", "held-out "), **style)
-        axis.set(title=stage, xlabel="step")
-        axis.grid(alpha=0.3)
-        axis.legend()
-    figure.tight_layout()
-    figure.savefig(target, dpi=80)
-    plt.close(figure)

@@ -10,7 +10,7 @@ import math
 import pickle
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -179,7 +179,7 @@ class Run:
                 torch.save(self.average, path)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
         tqdm.write(f"{self.folder.name}, step {self.progress.step}: held-out {shown}", file=sys.stderr)
-        plot_curves(self.folder)
+        plot_curves([self.folder], self.folder / "loss.png")
 
     def _out_of_patience(self) -> bool:
         waited = (self.progress.step - self.progress.best_step) // self.schedule.evaluate_every
@@ -230,21 +230,21 @@ def read_metrics(folder: Path) -> list[dict[str, float]]:
     return rows
 
 
-def plot_curves(folder: Path) -> None:
-    """Training and held-out loss over steps, as `loss.png`; without matplotlib there is no picture and no error."""
+def plot_curves(runs: Sequence[Path], target: Path) -> None:
+    """Loss over steps, training and held out, one panel a run; without matplotlib there is no picture and no error."""
     try:
         from matplotlib.figure import Figure  # without pyplot: nothing global, no window
     except ImportError:
         return
-    rows = read_metrics(folder)
-    figure = Figure(figsize=(7, 4))
-    axes = figure.subplots()
-    for name, style in (("loss", {"alpha": 0.5, "lw": 0.8}), ("heldout_loss", {"marker": "o", "ms": 3})):
-        points = [(row["step"], row[name]) for row in rows if name in row]
-        if points:
-            axes.plot(*zip(*points, strict=True), label=name.replace("_", " "), **style)
-    axes.set(xlabel="step", ylabel="loss", title=folder.name)
-    axes.grid(alpha=0.3)
-    axes.legend()
+    figure = Figure(figsize=(1 + 4.5 * len(runs), 3.6))
+    for axes, run in zip(figure.subplots(1, len(runs), squeeze=False)[0], runs, strict=True):
+        rows = read_metrics(run)
+        for name, style in (("loss", {"alpha": 0.5, "lw": 0.8}), ("heldout_loss", {"marker": "o", "ms": 3})):
+            if points := [(row["step"], row[name]) for row in rows if name in row]:
+                axes.plot(*zip(*points, strict=True), label=name.replace("heldout_", "held-out "), **style)
+        axes.set(xlabel="step", ylabel="loss", title=run.name)
+        axes.grid(alpha=0.3)
+        if axes.has_data():
+            axes.legend()
     figure.tight_layout()
-    figure.savefig(folder / "loss.png", dpi=110)
+    figure.savefig(target, dpi=80)

@@ -35,13 +35,13 @@ class Preset:
 
 
 PRESETS = {
-    # Two CPU cores: about 50 minutes for the dVAE, 2 hours for the transformer, 20 minutes each for CLIP and judge.
+    # Two CPU cores: 50 minutes for the dVAE, 2 to 3 hours for the transformer, 20 minutes each for CLIP and judge.
     "emblem-64": Preset(
         name="emblem-64",
         render_size=128,
         captions=40_000,
         dvae=DVAEConfig(),
-        transformer=TransformerConfig(dropout=0.1),
+        transformer=TransformerConfig(),
         clip=CLIPConfig(),
         schedules=Schedules(
             dvae=Schedule(steps=2800, learning_rate=1.5e-3, cooldown=0.4, ema=0.997, evaluate_every=200),

@@ -47,7 +47,7 @@ class Halving:
 @pytest.fixture(scope="module", autouse=True)
 def no_curves() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "plot_curves", lambda folder: None)
+        patch.setattr(loop, "plot_curves", lambda runs, target: None)
         yield
 
 
@@ -262,7 +262,7 @@ class TestLog:
 
     def test_curves_are_drawn(self, tmp_path: Path):
         start(tmp_path).train()
-        plot_curves(tmp_path)
+        plot_curves([tmp_path], tmp_path / "loss.png")
         assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 

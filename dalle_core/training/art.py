@@ -29,6 +29,7 @@ from dalle_core.images import open_image
 from dalle_core.training.palette import dominant_hue
 
 Split = Literal["train", "heldout"]
+Half = Literal["validation", "test"]
 
 
 @dataclass(frozen=True)
@@ -409,6 +410,11 @@ class ArtSet:
         """Indices of a split's pictures."""
         return np.array([i for i, row in enumerate(self.rows)
                          if row.split == split and (row.curated or not curated_only)], dtype=np.int64)  # fmt: skip
+
+    def heldout(self, half: Half) -> np.ndarray:
+        """Indices of half of the held-out pictures: weights are chosen on one half, figures reported on the other."""
+        indices = self.where("heldout")
+        return indices[0 if half == "validation" or len(indices) < 2 else 1 :: 2]
 
 
 def load_art(folder: Path) -> ArtSet:

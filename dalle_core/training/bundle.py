@@ -24,10 +24,10 @@ BASELINE_PAIRS = 4000
 
 
 def assemble(workshop: Workshop) -> BundledModel:
-    """The model as it would be bundled, from the best weights of the runs."""
+    """The model as it would be bundled, from the best weights of the runs, rounded as they will be stored."""
     config, tokenizer, networks = workshop.preset.transformer, workshop.tokenizer(), {}
     for name in NETWORKS:
-        networks[name] = workshop.trained(name)
+        networks[name] = workshop.trained(name).half().float()  # what is measured is what ships
     dvae: Any = networks["dvae"]
     transformer: Any = networks["transformer"]
     clip: Any = networks["clip"]

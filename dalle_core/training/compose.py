@@ -31,7 +31,7 @@ class Batch:
     scenes: list[Scene]
 
 
-def draw_scene(row: Picture, rng: np.random.Generator, varied: bool) -> Scene:
+def draw_scene(row: Picture, rng: np.random.Generator, varied: bool, recolour: bool = True) -> Scene:
     """Choose everything about one picture. Unvaried: the plain icon, centred, on white."""
     if not varied:
         return Scene()
@@ -41,6 +41,7 @@ def draw_scene(row: Picture, rng: np.random.Generator, varied: bool) -> Scene:
         if rng.random() < GRADIENT_SHARE / (1 - PLAIN_GROUND_SHARE):
             gradient = int((ground + rng.integers(1, len(BACKGROUNDS))) % len(BACKGROUNDS))
     hue = str(rng.choice(list(HUES))) if row.hue is not None and rng.random() < RECOLOUR_SHARE else None
+    hue = hue if recolour else None
     tiny = rng.random() < 0.08
     scale = rng.uniform(0.4, 0.55) if tiny else rng.uniform(0.8, 1.0)
     room = (1 - scale) / 2 + 0.02
@@ -56,10 +57,12 @@ def draw_scene(row: Picture, rng: np.random.Generator, varied: bool) -> Scene:
     )
 
 
-def compose(art: ArtSet, rows: np.ndarray, size: int, seed: tuple[int, ...], varied: bool = True) -> Batch:
+def compose(
+    art: ArtSet, rows: np.ndarray, size: int, seed: tuple[int, ...], varied: bool = True, recolour: bool = True
+) -> Batch:
     """Draw one batch. `rows` (B,) index the art; `size` is the side in pixels; `seed` names the stream."""
     rng = np.random.default_rng(seed)
-    scenes = [draw_scene(art.rows[i], rng, varied) for i in rows]
+    scenes = [draw_scene(art.rows[i], rng, varied, recolour) for i in rows]
     captions = [caption(art.rows[i], scene, rng) for i, scene in zip(rows, scenes, strict=True)]
     rgba = torch.from_numpy(art.images[rows]).permute(0, 3, 1, 2).float() / 255
     colour, alpha = _place(rgba, scenes, size, [art.rows[i].hue for i in rows])

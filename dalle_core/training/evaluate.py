@@ -50,9 +50,9 @@ class GradedPrompt:
 
 
 def graded_prompts(art: ArtSet, count: int, seed: int = 23) -> list[GradedPrompt]:
-    """Half of them (concept, style) pairs the model never saw; a third in Chinese; two in five on a named ground."""
+    """Up to half of them held out from training; a third in Chinese; two in five on a named ground."""
     rng = np.random.default_rng(seed)
-    unseen, seen = art.where("heldout"), art.where("train")
+    unseen, seen = art.heldout("test"), art.where("train")
     picked = [*rng.permutation(unseen)[: count // 2]]
     picked += list(rng.permutation(seen)[: count - len(picked)])
     return [_graded_prompt(art.rows[i], rng) for i in picked]
@@ -61,10 +61,15 @@ def graded_prompts(art: ArtSet, count: int, seed: int = 23) -> list[GradedPrompt
 def _graded_prompt(row: Picture, rng: np.random.Generator) -> GradedPrompt:
     chinese = bool(row.zh) and rng.random() < 1 / 3
     ground = int(rng.integers(1, len(BACKGROUNDS))) if rng.random() < 0.4 else 0
+    style = row.style
     if chinese:
-        text = f"{row.zh[0]}，{row.style} 风格" + (f"，{BACKGROUNDS[ground].zh}背景" if ground else "")
+        text = row.zh[0] + (f"，{style} 风格" if style else "") + (f"，{BACKGROUNDS[ground].zh}背景" if ground else "")
     else:
-        text = f"{row.en[0]}, {row.style} style" + (f" on a {BACKGROUNDS[ground].en} background" if ground else "")
+        text = (
+            row.en[0]
+            + (f", {style} style" if style else "")
+            + (f" on a {BACKGROUNDS[ground].en} background" if ground else "")
+        )
     return GradedPrompt(text, row.concept, ground, chinese, row.split == "heldout")
 
 
@@ -80,8 +85,9 @@ def evaluate(workshop: Workshop, prompts: int, candidates: int) -> dict[str, Any
     stream = _real(workshop, model, judge)
     painted = _painted(workshop, model, judge, prompts, candidates)
     how = (
-        f"{prompts} prompts, half of them (concept, style) pairs never seen in training; {candidates} candidates each "
-        "at the default settings. The judge was trained on real art only and takes no part in training or reranking; "
+        f"{prompts} prompts, up to half of them held-out pictures' own, which took no part in training nor in choosing "
+        f"its best step; {candidates} candidates each at the default settings. The judge was trained on "
+        "real art only and takes no part in training or reranking; "
         "95 % intervals by bootstrap over prompts."
     )
     figures = {"rows": [*stream, *painted], "how": how, "prompts": prompts, "candidates": candidates}
@@ -109,11 +115,10 @@ def _row(name: str, value: float, text: str, **more: Any) -> dict[str, Any]:
 
 @torch.inference_mode()
 def _real(workshop: Workshop, model: BundledModel, judge: Judge) -> list[dict[str, Any]]:
-    objective = workshop.objective("dvae")
-    assert isinstance(objective, DVAEObjective)
-    rebuilt = DVAEObjective(model.dvae, objective.stream).evaluate()
-    bits = TransformerObjective(model.transformer, model.dvae, model.tokenizer, objective.stream).evaluate()
-    real = JudgeObjective(judge, objective.stream)
+    stream = workshop.stream("test")
+    rebuilt = DVAEObjective(model.dvae, stream).evaluate()
+    bits = TransformerObjective(model.transformer, model.dvae, model.tokenizer, stream).evaluate()
+    real = JudgeObjective(judge, stream)
     own = real.evaluate()
     hits = _judged_reconstructions(model, judge, real)
     return [
@@ -210,7 +215,8 @@ def sheets(workshop: Workshop, out: Path) -> Iterator[Path]:
     """`reconstructions.png` (held-out art above what its tokens make of it), `samples.png` (8 best of 16 a prompt)."""
     out.mkdir(parents=True, exist_ok=True)
     model = assemble(workshop)
-    stream = DVAEObjective(model.dvae, workshop.objective("dvae").stream).held  # type: ignore[attr-defined]
+    real = workshop.stream("test")
+    stream = [*real.held(varied=False), *real.held(varied=True)]
     images = torch.cat([stream[0].images[:16], stream[-1].images[:16]])
     rebuilt = model.tokens_to_images(model.image_to_tokens(images), model.spec.token_count)
     pairs = torch.cat([torch.cat([images[i : i + 16], rebuilt[i : i + 16]]) for i in (0, 16)])

@@ -10,7 +10,7 @@ from torch import Tensor
 from dalle_core.clip import CLIP, contrastive_loss
 from dalle_core.dvae import DiscreteVAE, reconstruction_loss
 from dalle_core.tokenizers import TextTokenizer
-from dalle_core.training.art import ArtSet
+from dalle_core.training.art import ArtSet, Half
 from dalle_core.training.compose import Batch, compose
 from dalle_core.training.judge import Judge
 from dalle_core.transformer import Transformer
@@ -19,11 +19,12 @@ from dalle_core.transformer import Transformer
 class BatchStream:
     """Endless varied batches of a split; step n of epoch e takes its share of a permutation seeded by e."""
 
-    def __init__(self, art: ArtSet, size: int) -> None:
+    def __init__(self, art: ArtSet, size: int, half: Half = "validation", *, recolour: bool = True) -> None:
         self.art = art
         self.size = size
+        self.recolour = recolour
         self.train = art.where("train")
-        self.heldout = art.where("heldout")
+        self.heldout = art.heldout(half)
 
     def at(self, step: int, batch: int, seed: int) -> Batch:
         positions = np.arange(step * batch, (step + 1) * batch)
@@ -32,10 +33,10 @@ class BatchStream:
             order = np.random.default_rng((seed, 1, int(epoch))).permutation(self.train)
             here = positions // len(self.train) == epoch
             rows[here] = order[positions[here] % len(self.train)]
-        return compose(self.art, rows, self.size, (seed, 2, step))
+        return compose(self.art, rows, self.size, (seed, 2, step), recolour=self.recolour)
 
     def held(self, varied: bool, batch: int = 64) -> list[Batch]:
-        """All held-out pictures, in fixed scenes with fixed captions."""
+        """The half's held-out pictures, in fixed scenes with fixed captions."""
         chunks = np.array_split(self.heldout, max(1, len(self.heldout) // batch))
         return [compose(self.art, rows, self.size, (7, 7, i), varied) for i, rows in enumerate(chunks) if len(rows)]
 

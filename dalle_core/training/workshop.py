@@ -18,7 +18,7 @@ from dalle_core.clip import CLIP
 from dalle_core.dvae import DiscreteVAE
 from dalle_core.errors import TrainingError
 from dalle_core.tokenizers import TextTokenizer, train_tokenizer
-from dalle_core.training.art import ArtSet, load_art
+from dalle_core.training.art import ArtSet, Half, load_art
 from dalle_core.training.captions import caption
 from dalle_core.training.compose import draw_scene
 from dalle_core.training.judge import Judge
@@ -133,8 +133,11 @@ class Workshop:
 
     # --- training ---
 
+    def stream(self, half: Half = "validation", *, recolour: bool = True) -> BatchStream:
+        return BatchStream(self.art, self.preset.dvae.image_size, half, recolour=recolour)
+
     def objective(self, stage: str) -> Objective:
-        stream = BatchStream(self.art, self.preset.dvae.image_size)
+        stream = self.stream(recolour=stage != "judge")  # a red heart that was turned blue is no red heart
         network: Any = self.build(stage)
         if stage == "dvae":
             return DVAEObjective(network, stream)

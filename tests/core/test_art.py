@@ -19,6 +19,7 @@ from dalle_core.errors import TrainingError
 from dalle_core.training import art
 from dalle_core.training.art import (
     HELDOUT_SHARE,
+    ArtSet,
     Picture,
     Source,
     build_open_art,
@@ -437,3 +438,13 @@ def test_every_ground_is_nearest_to_itself_even_when_it_varies():
     for index, colour in enumerate(BACKGROUNDS):
         near = np.clip(np.array(colour.rgb) + rng.uniform(-12, 12, (50, 3)), 0, 255)
         assert {nearest_background(rgb) for rgb in near} == {index}, colour.en
+
+
+def test_weights_are_chosen_on_one_half_of_the_held_out_pictures_and_measured_on_the_other() -> None:
+    rows = tuple(
+        Picture(str(i), "s", str(i), (str(i),), (), split="heldout" if i % 3 == 0 else "train") for i in range(30)
+    )
+    pictures = ArtSet(np.zeros((30, 4, 4, 4), dtype=np.uint8), rows)
+    validation, test = pictures.heldout("validation"), pictures.heldout("test")
+    assert sorted([*validation, *test]) == pictures.where("heldout").tolist()
+    assert not set(validation) & set(test)

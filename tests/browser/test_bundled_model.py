@@ -1,0 +1,61 @@
+"""The bundled model, painted with in a real browser from start to finish: what comes out is what was asked for."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import expect
+
+from app.recipes import read_recipe
+from app.settings import Settings
+from app.studio import Studio
+from dalle_core.families.bundled import load_bundled
+from dalle_core.images import from_pil
+from dalle_core.training.palette import dominant_hue, hue_name
+from tests.browser.conftest import Visit
+
+pytestmark = pytest.mark.browser
+MODEL = Path(__file__).resolve().parents[2] / "assets" / "models" / "emblem-64"
+OTHERS = ("christmas tree", "blue whale", "pizza", "grinning face", "bicycle", "rocket")
+
+
+def test_a_red_apple_is_painted_ranked_and_kept(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    studio = Studio(Settings(data_dir=tmp_path, open_browser=False))
+    studio.start()
+    visitor = visit(serve_studio(studio))
+    page = visitor.open()
+    page.locator("#seed input, #seed textarea").first.fill("7")
+    visitor.paint("red apple, noto", count=16)
+    expect(page.locator(".run")).to_have_attribute("data-status", "done", timeout=120_000)
+    best = page.locator(".grid.best .tile").first
+    expect(best).to_contain_text("Match")
+
+    [kept, *_] = studio.images(limit=1, query="apple")
+    top = min(studio.images(limit=16), key=lambda image: image.rank or 99)
+    png = page.request.get(f"{visitor.url}media/{top.id}.png").body()
+    assert kept.prompt == "red apple, noto"
+    assert read_recipe(png).seed == top.seed
+    picture = Image.open(io.BytesIO(png))
+    hue = dominant_hue(np.asarray(_cut_out(picture)))
+    assert hue is not None
+    assert hue_name(hue) == "red"
+
+    reranker = load_bundled(MODEL, torch.device("cpu")).reranker
+    image = from_pil(picture, picture.width).unsqueeze(0)
+    asked = float(reranker.score(image, "red apple, noto"))
+    assert all(asked > float(reranker.score(image, other)) for other in OTHERS)
+    assert visitor.errors == []
+    assert visitor.strays == []
+
+
+def _cut_out(picture: Image.Image) -> Image.Image:
+    """White becomes transparent: what is left is the object."""
+    pixels = np.asarray(picture.convert("RGBA")).copy()
+    pixels[..., 3] = np.where(pixels[..., :3].min(axis=-1) > 225, 0, 255)
+    return Image.fromarray(pixels)

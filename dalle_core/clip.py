@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dalle_core.config import CLIPConfig
-from dalle_core.layers import Block, ResidualBlock, init_transformer
+from dalle_core.layers import Block, downsampling_stages, init_transformer
 
 
 class ImageEncoder(nn.Module):
@@ -20,14 +20,7 @@ class ImageEncoder(nn.Module):
     def __init__(self, config: CLIPConfig) -> None:
         super().__init__()
         widths = config.channels
-        stages: list[nn.Module] = [
-            nn.PixelUnshuffle(config.patch),
-            nn.Conv2d(3 * config.patch**2, widths[0], 3, padding=1),
-        ]
-        for level, (width, blocks) in enumerate(zip(widths, config.image_blocks, strict=True)):
-            if level:
-                stages.append(nn.Conv2d(widths[level - 1], width, 2, stride=2))
-            stages += [ResidualBlock(width) for _ in range(blocks)]
+        stages = downsampling_stages(config.patch, widths, config.image_blocks)
         self.stages = nn.Sequential(*stages, nn.GroupNorm(8, widths[-1]), nn.SiLU())
         side = config.image_size // (config.patch * 2 ** (len(widths) - 1))
         self.project = nn.Linear(widths[-1] * side * side, config.dim)  # keeps where things are: "above", "small"

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dalle_core.config import DVAEConfig
-from dalle_core.layers import ResidualBlock
+from dalle_core.layers import ResidualBlock, downsampling_stages
 from dalle_core.quantizers import Quantizer, build_quantizer
 
 
@@ -20,14 +20,7 @@ class Encoder(nn.Module):
     def __init__(self, config: DVAEConfig, code_dim: int) -> None:
         super().__init__()
         widths = config.channels
-        stages: list[nn.Module] = [
-            nn.PixelUnshuffle(config.patch),
-            nn.Conv2d(3 * config.patch**2, widths[0], 3, padding=1),
-        ]
-        for level, (width, blocks) in enumerate(zip(widths, config.encoder_blocks, strict=True)):
-            if level:
-                stages.append(nn.Conv2d(widths[level - 1], width, 2, stride=2))
-            stages += [ResidualBlock(width) for _ in range(blocks)]
+        stages = downsampling_stages(config.patch, widths, config.encoder_blocks)
         stages += [nn.GroupNorm(8, widths[-1]), nn.SiLU(), nn.Conv2d(widths[-1], code_dim, 1)]
         self.stages = nn.Sequential(*stages)
 

@@ -1,5 +1,7 @@
 """Building blocks that import nothing above them."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,6 +23,16 @@ class ResidualBlock(nn.Module):
         h: Tensor = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(self.norm2(h)))
         return x + h
+
+
+def downsampling_stages(patch: int, widths: Sequence[int], blocks: Sequence[int]) -> list[nn.Module]:
+    """(B, 3, S, S) → (B, widths[-1], S/f, S/f), f = patch · 2^(len(widths) - 1): patches, then wider levels."""
+    stages: list[nn.Module] = [nn.PixelUnshuffle(patch), nn.Conv2d(3 * patch**2, widths[0], 3, padding=1)]
+    for level, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        if level:
+            stages.append(nn.Conv2d(widths[level - 1], width, 2, stride=2))
+        stages += [ResidualBlock(width) for _ in range(count)]
+    return stages
 
 
 class SwiGLU(nn.Module):

@@ -48,7 +48,7 @@ class UniformModel:
         return Conditioning(self.prompts, len(prompts), self.notes)
 
     def image_to_tokens(self, images: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise AssertionError("the generation loop has no business encoding pictures")
 
     def tokens_to_images(self, tokens: Tensor, filled: int) -> Tensor:
         """The share of each token value in a picture's red, so that different tokens give different pictures."""

@@ -59,7 +59,7 @@ def test_stop_keeps_what_is_finished(served: Served, visit: Callable[[str], Visi
 
 
 def test_a_reload_and_a_second_browser_find_the_running_job(served: Served, visit: Callable[[str], Visit]) -> None:
-    served.model.step_seconds = STEP
+    served.model.step_seconds = 10 * STEP  # still painting when the second page has opened
     first, second = visit(served.url), visit(served.url)
     first.open()
     first.paint("green pear", count=16)

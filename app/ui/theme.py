@@ -12,6 +12,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets" / "ui"
 ICON = ASSETS / "icon.png"
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "PingFang SC",
         "Microsoft YaHei", "sans-serif")  # fmt: skip
+SCRIPTS = ("studio.js",)  # in this order: studio.js makes window.dalleStudio, the others add a tab each to it
 MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace")
 
 # Gradio's variable -> ours, which change with light and dark in studio.css.
@@ -94,10 +95,10 @@ def theme() -> gr.themes.Base:
 
 
 def head() -> str:
-    """Our style sheet and script, inline: nothing to fetch, and there before the first component is."""
+    """Our style sheet and scripts, inline: nothing to fetch, and there before the first component is."""
     style = (ASSETS / "studio.css").read_text(encoding="utf-8")
-    script = (ASSETS / "studio.js").read_text(encoding="utf-8")
-    return f'<meta name="theme-color" content="#f3f4f4"><style>{style}</style><script>{script}</script>'
+    scripts = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return f'<meta name="theme-color" content="#f3f4f4"><style>{style}</style><script>{scripts}</script>'
 
 
 def apply_theme(choice: str) -> str | None:

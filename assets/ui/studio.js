@@ -418,5 +418,6 @@ window.dalleStudio ??= (() => {
     new IntersectionObserver(() => { if (visible() && stale) reload(); }).observe(element);
   }
 
-  return { status, message, styles, examples, board, history };
+  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, whenThere, dialog };
+  return { status, message, styles, examples, board, history, tools };
 })();

@@ -21,11 +21,15 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs (default: %(default)s)")
     common.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     common.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
+    common.add_argument("--precision", default="auto", help="auto, fp32 or bf16 for a new run (default: %(default)s, "
+                        "bf16 where this machine multiplies it faster)")  # fmt: skip
     art = stages.add_parser("art", parents=[common], help="fetch, check and render the art, or table your own pictures")
     art.add_argument("--cache", type=Path, default=Path("data/packages"), help="where fetched tarballs are kept")
     art.add_argument("--folder", type=Path, help="a folder of your own pictures, instead of the open art")
     art.add_argument("--captions", type=Path, help="its CSV with columns file, caption [, caption_zh, style]")
     stages.add_parser("text", parents=[common], help="learn the tokenizer")
+    unbundle = stages.add_parser("unbundle", parents=[common], help="take a finished model up again, to train it on")
+    unbundle.add_argument("source", type=Path, help="the model's folder, for example assets/models/emblem-64")
     for stage in ("dvae", "transformer", "clip", "judge"):
         network = stages.add_parser(stage, parents=[common], help=f"train (or resume) the {stage}")
         network.add_argument("--until", type=int, help="stop at this step; the next call resumes there")
@@ -64,11 +68,13 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     chosen = preset(arguments.preset, dict(_assignment(text) for text in arguments.set))
-    workshop = Workshop(chosen, arguments.art, arguments.runs, pick_device(arguments.device))
+    workshop = Workshop(chosen, arguments.art, arguments.runs, pick_device(arguments.device), arguments.precision)
     if arguments.stage == "art":
         _art(arguments, chosen.render_size)
     elif arguments.stage == "text":
         print(f"tokenizer: {workshop.train_text().vocab_size} ids → {workshop.folder / 'tokenizer.json'}")
+    elif arguments.stage == "unbundle":
+        print(bundle.unbundle(arguments.source, workshop))
     elif arguments.stage == "evaluate":
         print(evaluate.report(evaluate.evaluate(workshop, arguments.prompts, arguments.candidates)))
     elif arguments.stage == "sheet":

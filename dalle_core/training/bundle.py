@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from dalle_core.checkpoints import FORMAT, save_weights, sha256_of, write_json
+from dalle_core.errors import TrainingError
 from dalle_core.families.base import ModelSpec
 from dalle_core.families.bundled import BundledModel, load_bundled
 from dalle_core.families.registry import CONFIG
@@ -84,6 +85,26 @@ def bundle(workshop: Workshop, out: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     staging.replace(target)
     return target
+
+
+def unbundle(source: Path, workshop: Workshop) -> Path:
+    """Take a bundled model up again: its tokenizer and dVAE as they are, transformer and CLIP to train on from there.
+
+    Refuses networks of other shapes than the preset's, and a folder of runs that already holds some.
+    """
+    folder, model = workshop.folder, load_bundled(source, torch.device("cpu"))
+    if folder.exists() and any(folder.iterdir()):
+        raise TrainingError(f"{folder} already holds runs; choose another --runs folder.")
+    modules: dict[str, Any] = {"dvae": model.dvae, "transformer": model.transformer, "clip": model.reranker.clip}
+    folder.mkdir(parents=True, exist_ok=True)
+    model.tokenizer.save(folder / "tokenizer.json")
+    for stage, module in modules.items():
+        wanted = workshop.build(stage).config
+        if module.config != wanted:
+            raise TrainingError(f"{source.name}'s {stage} is {module.config}, the preset's {wanted}.")
+        (folder / stage).mkdir()
+        torch.save(module.state_dict(), folder / stage / ("best.pt" if stage == "dvae" else "start.pt"))
+    return folder
 
 
 def _config(model: BundledModel, workshop: Workshop, files: dict[str, str]) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from dalle_core.training.palette import BACKGROUNDS, HUES
 
 PLAIN_GROUND_SHARE = 0.5  # of pictures stand on white, as most of the art is seen
 GRADIENT_SHARE = 0.15
-RECOLOUR_SHARE = 0.25
+RECOLOUR_SHARE = 0.2
+TINY_SHARE = 0.06
+MOVED_SHARE = 0.5  # of pictures are scaled and shifted; the others stand where most prompts want them, centred
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ def draw_scene(row: Picture, rng: np.random.Generator, varied: bool, recolour: b
             gradient = int((ground + rng.integers(1, len(BACKGROUNDS))) % len(BACKGROUNDS))
     hue = str(rng.choice(list(HUES))) if row.hue is not None and rng.random() < RECOLOUR_SHARE else None
     hue = hue if recolour else None
-    tiny = rng.random() < 0.08
-    scale = rng.uniform(0.4, 0.55) if tiny else rng.uniform(0.8, 1.0)
-    room = (1 - scale) / 2 + 0.02
+    tiny, moved = rng.random() < TINY_SHARE, rng.random() < MOVED_SHARE
+    scale = rng.uniform(0.4, 0.55) if tiny else rng.uniform(0.8, 1.0) if moved else Scene.scale
+    room = (1 - scale) / 2 + 0.02 if tiny or moved else 0.0
     return Scene(
         ground=ground,
         gradient=gradient,

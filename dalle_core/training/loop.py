@@ -8,6 +8,7 @@ import contextlib
 import json
 import math
 import pickle
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from dalle_core.checkpoints import atomic_path
+from dalle_core.device import bfloat16_pays
 from dalle_core.errors import TrainingError
+from dalle_core.training.muon import Muon, hidden_matrices
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Schedule:
     evaluate_every: int = 500
     patience: int = 0  # evaluations without a better held-out loss before stopping; 0 never stops
     seed: int = 0
+    muon_rate: float = 0.0  # Muon's rate for the matrices inside the network; 0 leaves them to AdamW
 
     def rate(self, step: int) -> float:
         """Learning rate of a step: trapezoid, its fall shaped as 1 - sqrt (Hägele et al., 2405.18392)."""
@@ -70,29 +74,59 @@ class Progress:
     best_loss: float = math.inf
     best_step: int = 0
     seconds: float = 0.0
+    precision: str = ""  # what the run began with; it goes on with it, since another would be another run
 
 
 CHECKPOINT_SECONDS = 300.0  # what a cut-off run loses at most
 
 
-class Run:
-    """A folder with `checkpoint.pt` (to resume), `best.pt` (EMA weights), `metrics.jsonl` and `loss.png`."""
+COMPILE_FROM = 1000  # steps: a shorter run would end before compiling has paid
+PRECISIONS = ("auto", "fp32", "bf16")
 
-    def __init__(self, folder: Path, objective: Objective, schedule: Schedule, device: torch.device) -> None:
+
+class Run:
+    """A folder with `checkpoint.pt` (to resume), `best.pt` (EMA weights), `metrics.jsonl` and `loss.png`.
+
+    It may hold `start.pt`, the weights of another model, from which the run then begins. `precision` auto is bf16
+    where this machine multiplies it faster.
+    """
+
+    def __init__(self, folder: Path, objective: Objective, schedule: Schedule, device: torch.device,
+                 precision: str = "fp32") -> None:  # fmt: skip
         self.folder = folder
         self.objective = objective
         self.schedule = schedule
         self.device = device
         self.model = objective.model.to(device)
-        if device.type == "cuda":
+        if device.type == "cuda" or (schedule.steps >= COMPILE_FROM and shutil.which("g++")):
             self.model.compile()
-        decay = [p for p in self.model.parameters() if p.ndim >= 2]
-        rest = [p for p in self.model.parameters() if p.ndim < 2]
-        groups = [{"params": decay, "weight_decay": schedule.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=schedule.betas)
+        self.progress = Progress(precision=_precision(precision, device))
+        self.optimizers = self._build_optimizers()
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-        self.progress = Progress()
         folder.mkdir(parents=True, exist_ok=True)
+
+    def _build_optimizers(self) -> list[torch.optim.Optimizer]:
+        """AdamW, weights of two and more dimensions decayed; Muon for the hidden matrices if the schedule says so."""
+        schedule = self.schedule
+        matrices = hidden_matrices(self.model) if schedule.muon_rate else {}
+        others = [p for p in self.model.parameters() if p not in matrices]
+        groups = [
+            {"params": [p for p in others if p.ndim >= 2], "weight_decay": schedule.weight_decay},
+            {"params": [p for p in others if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(groups, lr=schedule.learning_rate, betas=schedule.betas, fused=True)
+        ]
+        if matrices:
+            fused = [
+                {"params": [p for p, n in matrices.items() if n == parts], "parts": parts}
+                for parts in sorted(set(matrices.values()))
+            ]
+            dtype = torch.bfloat16 if self.progress.precision == "bf16" else torch.float32
+            optimizers.append(Muon(fused, schedule.muon_rate, weight_decay=schedule.weight_decay, dtype=dtype))
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["top"] = group["lr"]
+        return optimizers
 
     # --- running ---
 
@@ -129,17 +163,18 @@ class Run:
     def _step(self, step: int) -> dict[str, float]:
         torch.manual_seed(self.schedule.seed * 1_000_003 + step)
         rate = self.schedule.rate(step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
+            group["lr"] = group["top"] * rate / self.schedule.learning_rate
         self.model.train()
         with self._precision():
             loss, figures = self.objective.loss(step, self.schedule.batch, self.schedule.seed)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
         if not torch.isfinite(norm):
             raise TrainingError(f"the loss is not finite at step {step}; lower the learning rate and resume")
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self._follow(step)
         return {"loss": float(loss.detach()), "rate": rate, "norm": float(norm), **figures}
 
@@ -154,7 +189,7 @@ class Run:
                 self.average[name].copy_(value)
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
-        return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else contextlib.nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.progress.precision == "bf16")
 
     # --- evaluating ---
 
@@ -170,7 +205,7 @@ class Run:
             self.model.load_state_dict(own)
 
     def _evaluate(self) -> None:
-        with self.averaged(), torch.no_grad():
+        with self.averaged(), torch.no_grad(), torch.compiler.set_stance("force_eager"):
             figures = self.objective.evaluate()
         self._log({f"heldout_{name}": value for name, value in figures.items()})
         if figures["loss"] < self.progress.best_loss:
@@ -193,7 +228,8 @@ class Run:
     # --- saving ---
 
     def save(self) -> None:
-        state = {"model": self.model.state_dict(), "average": self.average, "optimizer": self.optimizer.state_dict(),
+        state = {"model": self.model.state_dict(), "average": self.average,
+                 "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
                  "progress": vars(self.progress)}  # fmt: skip
         with atomic_path(self.folder / "checkpoint.pt") as path:
             torch.save(state, path)
@@ -203,7 +239,7 @@ class Run:
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             (self.folder / "metrics.jsonl").unlink(missing_ok=True)
-            return
+            return self._start()
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
@@ -211,13 +247,35 @@ class Run:
         try:
             self.model.load_state_dict(state["model"])
             self.average = state["average"]
-            self.optimizer.load_state_dict(state["optimizer"])
             self.progress = Progress(**state["progress"])
+            self.optimizers = self._build_optimizers()  # Muon's precision is the run's
+            for optimizer, own in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(own)
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{path} belongs to another network: {str(error)[:300]}") from error
         rows = [row for row in read_metrics(self.folder) if row["step"] <= self.progress.step]
         with atomic_path(self.folder / "metrics.jsonl") as staging:
             staging.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return None
+
+    def _start(self) -> None:
+        """Begin from the folder's `start.pt`, if it has one."""
+        path = self.folder / "start.pt"
+        if path.exists():
+            weights = torch.load(path, map_location=self.device, weights_only=True)
+            try:
+                self.model.load_state_dict(weights)
+            except RuntimeError as error:
+                raise TrainingError(f"{path} belongs to another network: {str(error)[:300]}") from error
+            self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    if asked not in PRECISIONS:
+        raise TrainingError(f"unknown precision {asked!r}; expected one of {', '.join(PRECISIONS)}")
+    if asked == "auto":
+        return "bf16" if bfloat16_pays(device) else "fp32"
+    return asked
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:

@@ -42,6 +42,7 @@ class Workshop:
     art_folder: Path
     runs: Path
     device: torch.device
+    precision: str = "fp32"
 
     @property
     def folder(self) -> Path:
@@ -151,5 +152,5 @@ class Workshop:
     def train(self, stage: str, until: int | None = None) -> Progress:
         schedule = getattr(self.preset.schedules, stage)
         self.check_inputs(stage)
-        run = Run(self.folder / stage, self.objective(stage), schedule, self.device)
+        run = Run(self.folder / stage, self.objective(stage), schedule, self.device, self.precision)
         return run.train(until)

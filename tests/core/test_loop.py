@@ -130,7 +130,7 @@ class TestLearning:
         assert [row["step"] for row in read_metrics(tmp_path) if "heldout_loss" in row] == [10, 20, 25]
 
     def test_only_matrices_decay(self, tmp_path: Path):
-        decayed, spared = start(tmp_path).optimizer.param_groups
+        decayed, spared = start(tmp_path).optimizers[0].param_groups
         assert (decayed["weight_decay"], spared["weight_decay"]) == (SCHEDULE.weight_decay, 0)
         assert {p.ndim for p in decayed["params"]} == {2}
         assert {p.ndim for p in spared["params"]} == {1}

@@ -31,3 +31,9 @@ class OutputError(DalleError):
     """A folder or file outside the history that cannot be written."""
 
     code = "bad_output"
+
+
+class StudioClosed(DalleError):
+    """Asked of a studio that is closing."""
+
+    code = "closed"

@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from app.errands import Errands
 from app.errors import HistoryError
 from app.history import History, JobRow, NewImage, Ranking
 from app.painting import Painting
@@ -37,6 +38,7 @@ CLOSE_SECONDS = 20.0
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 LoadModel = Callable[[Path, "torch.device"], "ImageModel"]
 
 
@@ -87,6 +89,7 @@ class Worker:
         self._model: ImageModel | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._errands = Errands()
         self._cancelled: set[str] = set()
         self._asked = 0.0  # when the history was last asked for a cancel
         self._thread = threading.Thread(target=self._run, name="dalle-studio-worker", daemon=True)
@@ -100,6 +103,7 @@ class Worker:
 
     def close(self) -> None:
         self._stopping.set()
+        self._errands.close()
         self._wake.set()
         self._thread.join(CLOSE_SECONDS)
 
@@ -116,11 +120,28 @@ class Worker:
 
             check_prefix(self._model, request)
 
+    def run_errand(self, do: "Callable[[ImageModel], T]") -> T:
+        """What `do` gives for the model, on the model's own thread: between jobs, or between two decode steps of one.
+
+        Waits while the model is loading. Raises CheckpointError where it could not be loaded, StudioClosed, and
+        whatever of our errors `do` raises; its other errors become a DalleError in plain words.
+        """
+        assert threading.current_thread() is not self._thread, "the worker would wait for itself"
+        answer = self._errands.hand_in(do)
+        self._wake.set()
+        try:
+            return answer.result()
+        except DalleError:
+            raise
+        except Exception as error:
+            raise DalleError(explain(error)) from error
+
     # The thread
 
     def _run(self) -> None:
         self._load()
         while not self._stopping.is_set():
+            self._run_errands()
             try:
                 worked = self._take_job()
             except Exception:  # the thread outlives whatever happens
@@ -142,6 +163,12 @@ class Worker:
             self._announce(replace(self.status, state="failed", message=explain(error)))
         else:
             self._announce(ModelStatus("ready", self.settings.model, "", self._model.spec, str(device)))
+
+    def _run_errands(self) -> None:
+        if self._model is None:
+            self._errands.refuse(CheckpointError(self.status.message))
+        else:
+            self._errands.serve(self._model)
 
     def _announce(self, status: ModelStatus) -> None:
         self.status = status
@@ -237,11 +264,16 @@ class Worker:
                 logger.exception("job %s cannot be settled", job_id)
                 painting.settle("failed", outcome.error or str(error))
                 self._bell.ring()
+            self._run_errands()
             if self._stopping.wait(POLL_SECONDS):
                 return None  # the next start finds it running, and marks it interrupted
 
     def _stops(self, job_id: str) -> bool:
-        """Asked at every decode step: was the job cancelled, here or in another process, or is the studio closing?"""
+        """Asked at every decode step: was the job cancelled, here or in another process, or is the studio closing?
+
+        Errands are run meanwhile, so that none waits for a whole job.
+        """
+        self._run_errands()
         now = time.monotonic()
         if now - self._asked > POLL_SECONDS:
             self._asked = now

@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     sheet.add_argument("--out", type=Path, default=Path("docs"))
     bundle = stages.add_parser("bundle", parents=[common], help="write the finished model's folder")
     bundle.add_argument("--out", type=Path, default=Path("assets/models"))
+    bundle.add_argument("--name", default="", help="default: the preset's; my-<preset's> for your own pictures")
     return top
 
 
@@ -81,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
         for path in evaluate.sheets(workshop, arguments.out):
             print(path)
     elif arguments.stage == "bundle":
-        print(bundle.bundle(workshop, arguments.out))
+        print(bundle.bundle(workshop, arguments.out, arguments.name))
     else:
         done = workshop.train(arguments.stage, arguments.until)
         print(f"{arguments.stage}: step {done.step}, best held-out loss {done.best_loss:.4f} at {done.best_step}, "

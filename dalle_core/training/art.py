@@ -1,7 +1,8 @@
 """The art a model learns from: fetched, checked for its licence, rendered once, and tabled with its captions' words.
 
 Knows where pictures come from and what they are called. How they are varied and captioned is compose.py's matter.
-An art folder holds `images.npy` (N, R, R, 4) uint8 RGBA, memory-mapped, and `table.jsonl`, one row a picture.
+An art folder holds `images.npy` (N, R, R, 4) uint8 RGBA, memory-mapped, `table.jsonl`, one row a picture, and
+`origin.json`, which says whether it is the open art or somebody's own.
 """
 
 import csv
@@ -24,12 +25,15 @@ from numpy.lib.format import open_memmap
 from PIL import Image
 from tqdm import tqdm
 
+from dalle_core.checkpoints import read_json, write_json
 from dalle_core.errors import ImageError, TrainingError
 from dalle_core.images import open_image
 from dalle_core.training.palette import dominant_hue
 
 Split = Literal["train", "heldout"]
 Half = Literal["validation", "test"]
+Origin = Literal["open", "own"]
+ORIGIN = "origin.json"
 
 
 @dataclass(frozen=True)
@@ -293,7 +297,7 @@ def _render_one(job: tuple[str, int]) -> tuple[np.ndarray, float | None] | None:
 
 
 def write_art(rows: list[Picture], pictures: Iterator[tuple[np.ndarray, float | None] | None], size: int,
-              folder: Path) -> list[Picture]:  # fmt: skip
+              folder: Path, origin: Origin = "own") -> list[Picture]:  # fmt: skip
     """Write the pictures that could be drawn and their rows; the table comes last, so a broken run leaves none."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "table.jsonl").unlink(missing_ok=True)
@@ -307,6 +311,7 @@ def write_art(rows: list[Picture], pictures: Iterator[tuple[np.ndarray, float | 
     array.flush()
     del array  # Windows does not rename what is mapped
     staging.replace(folder / "images.npy")
+    write_json(folder / ORIGIN, {"origin": origin})
     lines = [json.dumps({k: v for k, v in asdict(row).items() if k != "svg"}, ensure_ascii=False) for row in kept]
     table = folder / "table.tmp"
     table.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -325,7 +330,7 @@ def build_open_art(folder: Path, size: int, cache: Path, processes: int = 2) -> 
     rows = with_splits(rows)
     with ProcessPoolExecutor(processes) as pool:
         pictures = pool.map(_render_one, [(row.svg, size) for row in rows], chunksize=32)
-        return write_art(rows, pictures, size, folder)
+        return write_art(rows, pictures, size, folder, "open")
 
 
 def build_own_art(folder: Path, size: int, pictures: Path, captions: Path) -> list[Picture]:
@@ -335,7 +340,7 @@ def build_own_art(folder: Path, size: int, pictures: Path, captions: Path) -> li
     """
     rows, files = _own_rows(pictures, captions)
     draw = (_read_one(file, size) for file in files)
-    return write_art(with_own_split(rows), draw, size, folder)
+    return write_art(with_own_split(rows), draw, size, folder, "own")
 
 
 def with_own_split(rows: list[Picture]) -> list[Picture]:
@@ -405,6 +410,7 @@ class ArtSet:
 
     images: np.ndarray  # (N, R, R, 4) uint8
     rows: tuple[Picture, ...]
+    origin: Origin = "open"
 
     def where(self, split: Split, curated_only: bool = True) -> np.ndarray:
         """Indices of a split's pictures."""
@@ -427,4 +433,5 @@ def load_art(folder: Path) -> ArtSet:
     images = np.load(folder / "images.npy", mmap_mode="r")
     if len(images) < len(rows):
         raise TrainingError(f"{folder}: {len(rows)} rows but only {len(images)} pictures; build the art again")
-    return ArtSet(images, tuple(rows))
+    origin: Origin = "own" if read_json(folder / ORIGIN).get("origin") == "own" else "open"
+    return ArtSet(images, tuple(rows), origin)

@@ -1,6 +1,7 @@
 """From finished runs to a model's folder: weights in half precision, config with hashes, tokenizer, card, curves."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -24,17 +25,22 @@ NETWORKS = ("dvae", "transformer", "clip")
 BASELINE_PAIRS = 4000
 
 
-def assemble(workshop: Workshop) -> BundledModel:
+def model_name(workshop: Workshop) -> str:
+    """The preset's; a model of one's own art has another, so that it never takes the bundled one's place."""
+    return workshop.preset.name if workshop.art.origin == "open" else f"my-{workshop.preset.name}"
+
+
+def assemble(workshop: Workshop, name: str = "") -> BundledModel:
     """The model as it would be bundled, from the best weights of the runs, rounded as they will be stored."""
     config, tokenizer, networks = workshop.preset.transformer, workshop.tokenizer(), {}
-    for name in NETWORKS:
-        networks[name] = workshop.trained(name).half().float()  # what is measured is what ships
+    for network in NETWORKS:
+        networks[network] = workshop.trained(network).half().float()  # what is measured is what ships
     dvae: Any = networks["dvae"]
     transformer: Any = networks["transformer"]
     clip: Any = networks["clip"]
     styles = tuple(dict.fromkeys(row.style for row in workshop.art.rows if row.style))
     spec = ModelSpec(
-        name=workshop.preset.name,
+        name=name or model_name(workshop),
         family="bundled",
         image_size=workshop.preset.dvae.image_size,
         rows=config.rows,
@@ -42,7 +48,7 @@ def assemble(workshop: Workshop) -> BundledModel:
         levels=config.levels,
         text_length=config.text_length,
         languages=("en", "zh"),
-        licence="Apache-2.0",
+        licence="Apache-2.0" if workshop.art.origin == "open" else "its author's to say",
         can_encode=True,
         sha256="",
         styles=styles,
@@ -65,11 +71,13 @@ def baseline_scores(reranker: CLIPReranker, workshop: Workshop) -> tuple[float, 
     return tuple(round(float(q), 5) for q in np.quantile(picked.numpy(), np.linspace(0, 1, 201)))
 
 
-def bundle(workshop: Workshop, out: Path) -> Path:
-    """Write `out`/<preset's name>, load it back to see that it holds, and only then put it in place."""
-    model = assemble(workshop)
-    target = out / workshop.preset.name
-    staging = out / f".{workshop.preset.name}.tmp"
+def bundle(workshop: Workshop, out: Path, name: str = "") -> Path:
+    """Write `out`/<name>, load it back to see that it holds, and only then put it in place."""
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise TrainingError(f"the name is {name!r}; expected letters, digits, '.', '_' and '-'")
+    model = assemble(workshop, name)
+    target = out / model.spec.name
+    staging = out / f".{model.spec.name}.tmp"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     modules = {"dvae": model.dvae, "transformer": model.transformer, "clip": model.reranker.clip}
@@ -79,7 +87,7 @@ def bundle(workshop: Workshop, out: Path) -> Path:
     files = {path.name: sha256_of(path) for path in sorted(staging.iterdir())}
     write_json(staging / CONFIG, _config(model, workshop, files))
     figures = _figures(workshop)
-    (staging / "MODEL_CARD.md").write_text(model_card(workshop, figures), encoding="utf-8")
+    (staging / "MODEL_CARD.md").write_text(model_card(workshop, model.spec.name, figures), encoding="utf-8")
     plot_curves([folder for stage in STAGES if (folder := workshop.folder / stage).is_dir()], staging / "curves.png")
     load_bundled(staging, torch.device("cpu"))
     shutil.rmtree(target, ignore_errors=True)

@@ -19,20 +19,31 @@ CREDITS = {
 }
 
 
-def model_card(workshop: Workshop, figures: dict[str, Any] | None) -> str:
-    preset = workshop.preset
+LIMITS = (
+    "Single objects on plain or graded grounds. It does not count, write, or place things in relation; thin lines "
+    "and small faces blur at this size; flags, clock faces, arrows and symbols were left out. It knows the styles "
+    "of its art and no others, and words outside its captions mean little to it. Emoji carry the conventions of "
+    "their makers."
+)
+OWN_LIMITS = "It knows what its pictures and captions show and little else."
+
+
+def model_card(workshop: Workshop, name: str, figures: dict[str, Any] | None) -> str:
+    preset, is_open = workshop.preset, workshop.art.origin == "open"
+    subject = "A small DALL·E for emblems, icons and emoji" if is_open else "A small DALL·E of its author's pictures"
+    licence = "Apache-2.0, trained from scratch by this project" if is_open else "their author's, who trained them"
     return "\n".join([
-        f"# {preset.name}",
+        f"# {name}",
         "",
-        f"A small DALL·E for emblems, icons and emoji: {preset.dvae.image_size} px, "
+        f"{subject}: {preset.dvae.image_size} px, "
         f"{preset.transformer.rows}×{preset.transformer.cols} tokens of {preset.dvae.codebook_size:,} codes, prompts "
         "in English and Chinese. It holds a discrete VAE, a decoder transformer, and the CLIP that reranks candidates.",
         "",
-        "Weights: Apache-2.0, trained from scratch by this project. What it paints is yours, as far as the weights go.",
+        f"Weights: {licence}. What it paints is yours, as far as the weights go.",
         "",
         "## What it learned from",
         "",
-        *_data(workshop),
+        *(_data(workshop) if is_open else _own_data(workshop)),
         "",
         "## What it cost",
         "",
@@ -46,10 +57,7 @@ def model_card(workshop: Workshop, figures: dict[str, Any] | None) -> str:
         "",
         "## Limits",
         "",
-        "Single objects on plain or graded grounds. It does not count, write, or place things in relation; thin lines "
-        "and small faces blur at this size; flags, clock faces, arrows and symbols were left out. It knows the styles "
-        "of its art and no others, and words outside its captions mean little to it. Emoji carry the conventions of "
-        "their makers.",
+        LIMITS if is_open else OWN_LIMITS,
         "",
     ])  # fmt: skip
 
@@ -67,6 +75,11 @@ def _data(workshop: Workshop) -> list[str]:
     lines += ["", f"Names and synonyms: {NAMES.package} {NAMES.version} ({NAMES.licence}). Held out: "
               f"{len(art.where('heldout'))} (concept, style) pairs, fixed by a hash of their names."]  # fmt: skip
     return lines
+
+
+def _own_data(workshop: Workshop) -> list[str]:
+    art = workshop.art
+    return [f"{len(art.where('train'))} pictures of its author's; {len(art.where('heldout'))} more were held out."]
 
 
 def _cost(workshop: Workshop) -> list[str]:

@@ -24,12 +24,13 @@ def orthogonalised(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     for _ in range(ITERATIONS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.to(matrices.dtype)
+    out: Tensor = x.to(matrices.dtype)
+    return out
 
 
-def hidden_matrices(model: nn.Module) -> dict[nn.Parameter, int]:
+def hidden_matrices(model: nn.Module) -> dict[Tensor, int]:
     """The matrices between a network's embeddings and its outputs, each with how many it holds fused."""
-    found: dict[nn.Parameter, int] = {}
+    found: dict[Tensor, int] = {}
     for module in model.modules():
         match module:
             case Attention():

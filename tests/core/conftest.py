@@ -58,4 +58,4 @@ def workshop(project: Path) -> Workshop:
 
 @pytest.fixture(scope="session")
 def model_folder(project: Path) -> Path:
-    return project / "models" / "test"
+    return project / "models" / "my-test"

@@ -34,7 +34,7 @@ def finish(model: BundledModel, request: GenerationRequest) -> Finished:
 def test_the_spec_is_read_without_the_weights(model_folder: Path, model: BundledModel) -> None:
     spec = read_spec(model_folder)
     assert spec == model.spec
-    assert (spec.name, spec.rows, spec.cols, spec.codebook_size) == ("test", 4, 4, 20)
+    assert (spec.name, spec.rows, spec.cols, spec.codebook_size) == ("my-test", 4, 4, 20)
 
 
 def test_painting_streams_and_ranks(model: BundledModel) -> None:

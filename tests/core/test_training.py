@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from dalle_core.errors import TrainingError
 from dalle_core.training.__main__ import main
@@ -25,7 +26,7 @@ def test_every_stage_leaves_its_files(project: Path) -> None:
     figures = json.loads((runs / "evaluation.json").read_text())
     assert {"concept top-1, best of 2", "held-out bits per image token"} <= {row["name"] for row in figures["rows"]}
     assert (project / "sheets" / "samples.png").exists()
-    assert "red disc" not in (project / "models" / "test" / "MODEL_CARD.md").read_text()
+    assert "red disc" not in (project / "models" / "my-test" / "MODEL_CARD.md").read_text()
 
 
 @pytest.mark.parametrize("stage", ["dvae", "transformer"])
@@ -87,3 +88,56 @@ def test_stages_out_of_order_say_what_to_run_first(
     assert "run first: python -m dalle_core.training text" in capsys.readouterr().err
     assert main(["dvae", "--preset", "test", "--art", str(tmp_path / "none")]) == 1
     assert "python -m dalle_core.training art" in capsys.readouterr().err
+
+
+def test_a_finished_model_is_taken_up_again(project: Path, model_folder: Path, tmp_path: Path) -> None:
+    """The networks begin where they ended; a run with Muon, cut off and resumed, is the run that was not."""
+    common = ["--preset", "test", "--art", str(project / "art"), "--device", "cpu", "--precision", "fp32",
+              "--set", "schedules.transformer.muon_rate=0.01"]  # fmt: skip
+    averages = []
+    for name, stops in (("whole", ["4"]), ("pieces", ["1", "3", "4"])):
+        runs = ["--runs", str(tmp_path / name)]
+        assert main(["unbundle", str(model_folder), *common, *runs]) == 0
+        started = torch.load(tmp_path / name / "test" / "transformer" / "start.pt", weights_only=True)
+        for stop in stops:
+            assert main(["transformer", *common, *runs, "--until", stop]) == 0
+        averages.append(torch.load(tmp_path / name / "test" / "transformer" / "checkpoint.pt", weights_only=True))
+    bundled = load_file(model_folder / "transformer.safetensors")
+    assert all(torch.equal(started[name], bundled[name].float()) for name in bundled)
+    assert all(torch.equal(averages[0]["model"][name], averages[1]["model"][name]) for name in started)
+    moved = averages[0]["model"]["blocks.0.attention.qkv.weight"] - started["blocks.0.attention.qkv.weight"]
+    assert 0 < float(moved.abs().max()) < 0.2
+
+
+def test_a_model_is_not_taken_up_over_other_runs(
+    project: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--preset", "test", "--art", str(project / "art"), "--runs", str(project / "runs")]
+    assert main(["unbundle", str(model_folder), *common]) == 1
+    assert "already holds runs" in capsys.readouterr().err
+
+
+def test_a_model_of_ones_own_art_says_so(model_folder: Path) -> None:
+    """It neither takes the bundled model's name nor speaks of its art and licence."""
+    spec = json.loads((model_folder / "config.json").read_text())["spec"]
+    card = (model_folder / "MODEL_CARD.md").read_text()
+    assert (spec["name"], spec["licence"]) == ("my-test", "its author's to say")
+    assert "19 pictures" in card
+    assert "iconify" not in card
+    assert "Apache" not in card
+
+
+def test_a_bundle_s_name_stays_in_its_folder(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["--preset", "test", "--art", str(project / "art"), "--runs", str(project / "runs")]
+    assert main(["bundle", *common, "--out", str(project / "models"), "--name", "../elsewhere"]) == 1
+    assert "the name is '../elsewhere'" in capsys.readouterr().err
+
+
+def test_bf16_training_stays_near_fp32(workshop: Workshop, tmp_path: Path) -> None:
+    schedule = replace(workshop.preset.schedules.transformer, steps=8, evaluate_every=8)
+    losses = []
+    for precision in ("fp32", "bf16"):
+        run = Run(tmp_path / precision, workshop.objective("transformer"), schedule, torch.device("cpu"), precision)
+        losses.append(run.train().best_loss)
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert losses[0] != losses[1]

@@ -58,6 +58,8 @@ class Painting:
             preview_row=0,
             tiles=tiles,
             position_in_queue=0,
+            kind=job.kind,
+            source_id=job.source_id,
         )
 
     def image_id(self, index: int) -> str:

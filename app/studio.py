@@ -13,7 +13,7 @@ from app.errors import DataFolderBusy, HistoryError, NotFound
 from app.history import History, ImageRow, JobRow
 from app.history.files import file_stem, save_beside_others
 from app.settings import Settings
-from app.views import FINAL_STATUSES, ImageView, JobStatus, JobView, ModelStatus, Tile, TileState
+from app.views import FINAL_STATUSES, ImageView, JobStatus, JobView, ModelStatus, Move, Tile, TileState
 from app.worker import Bell, LoadModel, Worker
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest
@@ -43,6 +43,8 @@ __all__ = [
 WATCH_SECONDS = 1 / 8
 MAX_QUEUED = 500
 MAX_PAGE = 500
+MAX_INTERRUPTED = 8
+STEPS: dict[Move, int] = {"front": -MAX_QUEUED, "up": -1, "down": 1, "back": MAX_QUEUED}
 
 
 def load_model(folder: Path, device: "torch.device") -> "ImageModel":
@@ -126,6 +128,43 @@ class Studio:
         if self.history.request_cancel(job_id) == "running":
             self.worker.cancel(job_id)
         self._bell.ring()
+
+    def requeue(self, job_id: str) -> str:
+        """Queue an unfinished job's request once more; returns the new job's id. Raises RequestError."""
+        view = self.job(job_id)
+        if not view.unfinished:
+            raise RequestError(f"This job is {view.status}; only one that ended early can be painted again.")
+        if view.model != self.settings.model:
+            raise RequestError(
+                f"This job is for the model {view.model}; {self.settings.model} is open. "
+                f"Start with --model {view.model}."
+            )
+        self.worker.check(view.request)
+        _check_room(self.history)
+        new_id = self.history.add_job(view.request, view.model, view.kind, view.source_id)
+        self.dismiss(job_id)
+        self.worker.wake()
+        return new_id
+
+    def dismiss(self, job_id: str) -> None:
+        """The artist has seen how this job ended: no page brings it up again."""
+        self.history.resolve_job(self.history.job(job_id).id)
+        self._bell.ring()
+
+    def interrupted(self) -> list[JobView]:
+        """What the end of an earlier run cut short, newest first, until it is queued again or dismissed."""
+        return [self.job(job_id) for job_id in self.history.interrupted_ids(MAX_INTERRUPTED)]
+
+    def move(self, job_id: str, to: Move) -> None:
+        """Move a waiting job within the queue. Raises NotFound where it does not wait."""
+        self.history.move_job(job_id, STEPS[to])
+        self._bell.ring()
+
+    def clear_queue(self) -> list[str]:
+        """Cancel all that wait; returns their ids. What is being painted goes on."""
+        ids = self.history.clear_queue()
+        self._bell.ring()
+        return ids
 
     def running_job(self) -> str | None:
         painting = self.worker.painting
@@ -287,6 +326,10 @@ def _job_view(row: JobRow, images: list[ImageRow], position: int) -> JobView:
         preview_row=0,
         tiles=tuple(tiles),
         position_in_queue=position,
+        kind=row.kind,
+        source_id=row.source_id,
+        ranked_by=images[0].text_scored if images and images[0].rank else None,
+        resolved=row.resolved,
     )
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 JobStatus = Literal["queued", "running", "done", "cancelled", "failed", "interrupted"]
 TileState = Literal["waiting", "painting", "done"]
+Move = Literal["front", "up", "down", "back"]
 FINAL_STATUSES: frozenset[JobStatus] = frozenset({"done", "cancelled", "failed", "interrupted"})
 
 
@@ -35,6 +36,8 @@ class JobView:
     `finished` of `count` candidates are in the history. While a micro-batch is painted, `row` of `rows` of its token
     rows are done; both are 0 for a job that is not being painted. `preview_row` grows with every new set of previews
     of this job: a version, not a row number. `position_in_queue` is 1 for the next in line, 0 for any job not queued.
+    `source_id` is the picture the job is about, if any; `ranked_by` the text that its ranks belong to; `resolved` says
+    that the artist has dealt with how it ended.
     """
 
     id: str
@@ -51,6 +54,15 @@ class JobView:
     preview_row: int
     tiles: tuple[Tile, ...]  # best first once ranked, else by index
     position_in_queue: int
+    kind: str = "generate"
+    source_id: str | None = None
+    ranked_by: str | None = None
+    resolved: bool = False
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it ended early, so that painting it again makes sense."""
+        return self.final and self.status != "done"
 
     @property
     def final(self) -> bool:

@@ -41,6 +41,13 @@ def m001_history(database: Database) -> None:
         database.conn.execute(statement)
 
 
+@migrations()
+def m002_queue(database: Database) -> None:
+    """Waiting jobs have a place; unfinished ones are settled by the artist; a job may be about a picture."""
+    for statement in _QUEUE:
+        database.conn.execute(statement)
+
+
 _FIRST = (
     """
     CREATE TABLE jobs (
@@ -141,4 +148,13 @@ _FIRST = (
         image_id UNINDEXED, prompt, style, tags, tokenize = 'unicode61 remove_diacritics 2'
     )
     """,
+)
+
+_QUEUE = (
+    "ALTER TABLE jobs ADD COLUMN place INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE jobs ADD COLUMN resolved INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE jobs ADD COLUMN source_id TEXT REFERENCES images (id) ON DELETE SET NULL",
+    "UPDATE jobs SET resolved = 1 WHERE status = 'interrupted'",
+    "CREATE INDEX jobs_by_place ON jobs (status, place, id)",
+    "DROP INDEX jobs_by_status",
 )

@@ -30,12 +30,14 @@ from dalle_core.errors import DalleError
 from dalle_core.request import GenerationRequest
 
 BUSY_SECONDS = 10.0
-SHAPE = 1  # how many migrations there are; the database has it as its user_version
+SHAPE = 2  # how many migrations there are; the database has it as its user_version
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
 class JobRow:
+    """`source_id` is the picture that the job is about, if any; `resolved` once the artist dealt with how it ended."""
+
     id: str
     kind: str
     request: GenerationRequest
@@ -48,6 +50,8 @@ class JobRow:
     created: datetime
     started: datetime | None
     finished: datetime | None
+    source_id: str | None
+    resolved: bool
 
 
 @dataclass(frozen=True)
@@ -144,23 +148,26 @@ class History:
 
     # Jobs
 
-    def add_job(self, request: GenerationRequest, model: str, kind: str = "generate") -> str:
-        """Queue `request`; returns the job's id."""
+    def add_job(
+        self, request: GenerationRequest, model: str, kind: str = "generate", source_id: str | None = None
+    ) -> str:
+        """Queue `request` behind what waits; returns the job's id."""
         with self._writing() as writer:
             job_id = str(ULID())
             writer.execute(
-                "INSERT INTO jobs (id, kind, request_json, model, app_version, status, created)"
-                " VALUES (?, ?, ?, ?, ?, 'queued', ?)",
-                (job_id, kind, request_to_json(request), model, __version__, _now()),
+                "INSERT INTO jobs (id, kind, request_json, model, app_version, status, created, source_id, place)"
+                " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?,"
+                " (SELECT coalesce(max(place), 0) + 1 FROM jobs WHERE status = 'queued'))",
+                (job_id, kind, request_to_json(request), model, __version__, _now(), source_id),
             )
         return job_id
 
     def claim_job(self) -> JobRow | None:
-        """Mark the oldest queued job `running`; None when none waits."""
+        """Mark the first in the queue `running`; None when none waits."""
         with self._writing() as writer:
             row = writer.execute(
                 "UPDATE jobs SET status = 'running', started = ?"
-                " WHERE id = (SELECT id FROM jobs WHERE status = 'queued' ORDER BY id LIMIT 1) RETURNING *",
+                " WHERE id = (SELECT id FROM jobs WHERE status = 'queued' ORDER BY place, id LIMIT 1) RETURNING *",
                 (_now(),),
             ).fetchone()
         if row is None:
@@ -230,14 +237,51 @@ class History:
         return _job_row(rows[0])
 
     def queued_jobs(self) -> list[JobRow]:
-        """Oldest first."""
-        return [_job_row(row) for row in self._read("SELECT * FROM jobs WHERE status = 'queued' ORDER BY id")]
+        """The next one first."""
+        return [_job_row(row) for row in self._read("SELECT * FROM jobs WHERE status = 'queued' ORDER BY place, id")]
+
+    def queued_ids(self) -> list[str]:
+        """The next one first; cheap enough to ask often."""
+        return [row[0] for row in self._read(_QUEUED_IDS)]
 
     def queued_count(self, before: str | None = None) -> int:
         """How many jobs wait, or how many of them are ahead of job `before`."""
-        limit = "~" if before is None else before
-        count: int = self._read("SELECT COUNT(*) FROM jobs WHERE status = 'queued' AND id < ?", (limit,))[0][0]
+        ahead = "" if before is None else " AND (place, id) < (SELECT place, id FROM jobs WHERE id = ?)"
+        count: int = self._read(
+            f"SELECT COUNT(*) FROM jobs WHERE status = 'queued'{ahead}", () if before is None else (before,)
+        )[0][0]
         return count
+
+    def move_job(self, job_id: str, step: int) -> None:
+        """Move a waiting job `step` places back, or forward where it is negative, as far as there are places.
+
+        Raises NotFound for a job that does not wait.
+        """
+        with self._writing() as writer:
+            ids = [row[0] for row in writer.execute(_QUEUED_IDS)]
+            if job_id not in ids:
+                raise NotFound("This job is not waiting any more.")
+            place = max(0, ids.index(job_id) + step)
+            ids.remove(job_id)
+            ids.insert(place, job_id)
+            writer.executemany("UPDATE jobs SET place = ? WHERE id = ?", enumerate(ids, start=1))  # few: one queue
+
+    def clear_queue(self) -> list[str]:
+        """Cancel all that wait; returns their ids, the next one first."""
+        with self._writing() as writer:
+            ids = [row[0] for row in writer.execute(_QUEUED_IDS)]
+            writer.execute("UPDATE jobs SET status = 'cancelled', finished = ? WHERE status = 'queued'", (_now(),))
+        return ids
+
+    def interrupted_ids(self, limit: int) -> list[str]:
+        """Jobs that were interrupted and not yet dealt with, newest first."""
+        sql = "SELECT id FROM jobs WHERE status = 'interrupted' AND NOT resolved ORDER BY id DESC LIMIT ?"
+        return [row[0] for row in self._read(sql, (limit,))]
+
+    def resolve_job(self, job_id: str) -> None:
+        """Note that the artist has dealt with how a job ended."""
+        with self._writing() as writer:
+            writer.execute("UPDATE jobs SET resolved = 1 WHERE id = ?", (job_id,))
 
     # Pictures
 
@@ -388,6 +432,7 @@ class _Reader:
             self.connection.close()
 
 
+_QUEUED_IDS = "SELECT id FROM jobs WHERE status = 'queued' ORDER BY place, id"
 _IMAGES = """
     SELECT images.*, jobs.model AS model, scores.score AS score, scores.percentile AS percentile,
         scores.rank AS rank, scores.text AS text_scored
@@ -453,6 +498,8 @@ def _job_row(row: sqlite3.Row) -> JobRow:
         created=datetime.fromisoformat(row["created"]),
         started=_time(row["started"]),
         finished=_time(row["finished"]),
+        source_id=row["source_id"],
+        resolved=bool(row["resolved"]),
     )
 
 

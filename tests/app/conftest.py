@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.settings import Settings
 from app.studio import JobView, Studio
 from dalle_core.request import GenerationRequest
 from tests.fakes import QUICK_SPEC, FakeModel, fake_studio
@@ -14,6 +15,11 @@ from tests.fakes import QUICK_SPEC, FakeModel, fake_studio
 SECONDS = 30  # no test waits longer for the worker, however busy the machine
 
 StartStudio = Callable[..., Studio]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
 
 
 @pytest.fixture

@@ -26,11 +26,6 @@ PROMPTS = (
 )
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data")
-
-
 def add(history: History, prompt: str, count: int = 1) -> list[str]:
     """A finished job with `count` pictures; their ids."""
     request = GenerationRequest(prompt, count=count, keep=1)

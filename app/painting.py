@@ -68,8 +68,8 @@ class Painting:
         assert image_id is not None
         return image_id
 
-    def begin(self, notes: tuple[str, ...]) -> None:
-        self.view = replace(self.view, notes=notes)
+    def begin(self, notes: tuple[str, ...], kept_rows: int) -> None:
+        self.view = replace(self.view, notes=notes, kept_rows=kept_rows)
 
     def advance(self, progress: "Progress") -> None:
         batch = range(progress.finished, progress.finished + self.job.request.batch_width)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from app.errors import DataFolderBusy, HistoryError, NotFound
 from app.history import History, ImageRow, JobRow
 from app.history.files import file_stem, save_beside_others
 from app.settings import Settings
+from app.sources import WHOLE, Crop, Source, Sources, Upload
 from app.views import FINAL_STATUSES, ImageView, JobStatus, JobView, ModelStatus, Move, Tile, TileState
 from app.worker import Bell, LoadModel, Worker
 from dalle_core.errors import RequestError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from dalle_core.families.base import ImageModel
 
 __all__ = [
+    "Crop",
     "DataFolderBusy",
     "HistoryError",
     "ImageView",
@@ -31,9 +34,11 @@ __all__ = [
     "JobView",
     "ModelStatus",
     "NotFound",
+    "Source",
     "Studio",
     "Tile",
     "TileState",
+    "Upload",
     "open_history",
     "owner_is_alive",
     "read_job",
@@ -69,6 +74,7 @@ class Studio:
         self._closed = False
         self._history: History | None = None
         self._worker: Worker | None = None
+        self._sources: Sources | None = None
 
     # Life
 
@@ -85,6 +91,7 @@ class Studio:
             self._lock.release()
             raise
         self._worker = Worker(self._history, self.settings, self._load_model, self._bell)
+        self._sources = Sources(self._history, self._worker)
         self._worker.start()
 
     def close(self) -> None:
@@ -109,19 +116,39 @@ class Studio:
             raise HistoryError("The studio has not been started.")
         return self._worker
 
+    @property
+    def sources(self) -> Sources:
+        if self._sources is None:
+            raise HistoryError("The studio has not been started.")
+        return self._sources
+
     def model_status(self) -> ModelStatus:
         return self.worker.status
 
     # Jobs
 
-    def submit(self, request: GenerationRequest) -> str:
-        """Queue a request; returns the job's id. Raises RequestError where it does not fit the loaded model."""
+    def submit(
+        self,
+        request: GenerationRequest,
+        kind: str = "generate",
+        source_id: str | None = None,
+        model_sha256: str | None = None,
+    ) -> str:
+        """Queue a request; returns the job's id. Raises RequestError where it does not fit the loaded model.
+
+        `source_id` is the picture that the job is about, `model_sha256` is of the model whose tokens the request holds.
+        """
         self.worker.check(request)
         _check_room(self.history)
-        job_id = self.history.add_job(request, self.settings.model)
+        job_id = self.history.add_job(request, self.settings.model, kind, source_id, model_sha256)
         self.worker.wake()
         self._bell.ring()
         return job_id
+
+    def complete(self, request: GenerationRequest, source: Source, rows: int) -> str:
+        """Queue the completion of a source's top `rows` by `request`; returns the job's id. Raises RequestError."""
+        given = replace(request, prefix_tokens=source.top(rows))
+        return self.submit(given, "complete", source.parent_id, source.model_sha256)
 
     def cancel(self, job_id: str) -> None:
         """Take a job off the queue, or stop it within a decode step; what it finished stays. Finished jobs stay too."""
@@ -141,7 +168,8 @@ class Studio:
             )
         self.worker.check(view.request)
         _check_room(self.history)
-        new_id = self.history.add_job(view.request, view.model, view.kind, view.source_id)
+        model_sha256 = self.history.job(job_id).model_sha256
+        new_id = self.history.add_job(view.request, view.model, view.kind, view.source_id, model_sha256)
         self.dismiss(job_id)
         self.worker.wake()
         return new_id
@@ -204,6 +232,30 @@ class Studio:
     def _painted(self, job_id: str) -> JobView | None:
         painting = self.worker.painting
         return painting.view if painting is not None and painting.job.id == job_id else None
+
+    # What a completion starts from
+
+    def take_upload(self, data: bytes) -> Upload:
+        """A foreign picture, kept in memory for a while under its `id`. Raises ImageError."""
+        return self.sources.take_upload(data)
+
+    def upload_preview(self, upload_id: str) -> bytes:
+        """PNG of all of an upload. Raises NotFound."""
+        return self.sources.uploads.get(upload_id).preview
+
+    def prepare_source(
+        self,
+        data: bytes | None = None,
+        image_id: str | None = None,
+        crop: Crop = WHOLE,
+        upload_id: str | None = None,
+    ) -> Source:
+        """The chosen square of a picture as the model has it: a file's bytes, one of the history, or an upload.
+
+        Waits for the model, for a decode step at most once it is there. A picture that this model painted, taken whole,
+        keeps the tokens it was painted from. Raises ImageError, RequestError, NotFound or CheckpointError.
+        """
+        return self.sources.prepare(data, image_id, upload_id, crop)
 
     # Pictures
 
@@ -268,10 +320,17 @@ def open_history(settings: Settings) -> Iterator[History]:
             lock.release()
 
 
-def submit_to_owner(history: History, settings: Settings, request: GenerationRequest) -> str:
+def submit_to_owner(
+    history: History,
+    settings: Settings,
+    request: GenerationRequest,
+    kind: str = "generate",
+    source_id: str | None = None,
+    model_sha256: str | None = None,
+) -> str:
     """Queue a request with the process that owns the data folder; returns the job's id."""
     _check_room(history)
-    return history.add_job(request, settings.model)
+    return history.add_job(request, settings.model, kind, source_id, model_sha256)
 
 
 def owner_is_alive(settings: Settings) -> bool:
@@ -303,6 +362,7 @@ def image_view(row: ImageRow) -> ImageView:
         request=row.request,
         text_scored=row.text_scored,
         seconds=row.seconds,
+        kept_rows=row.kept_rows,
     )
 
 
@@ -330,6 +390,7 @@ def _job_view(row: JobRow, images: list[ImageRow], position: int) -> JobView:
         source_id=row.source_id,
         ranked_by=images[0].text_scored if images and images[0].rank else None,
         resolved=row.resolved,
+        kept_rows=row.kept_rows,
     )
 
 

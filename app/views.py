@@ -36,6 +36,7 @@ class JobView:
     `finished` of `count` candidates are in the history. While a micro-batch is painted, `row` of `rows` of its token
     rows are done; both are 0 for a job that is not being painted. `preview_row` grows with every new set of previews
     of this job: a version, not a row number. `position_in_queue` is 1 for the next in line, 0 for any job not queued.
+    `kind` says what it does (generate, complete); `kept_rows` are given, known once painting has begun.
     `source_id` is the picture the job is about, if any; `ranked_by` the text that its ranks belong to; `resolved` says
     that the artist has dealt with how it ended.
     """
@@ -58,6 +59,7 @@ class JobView:
     source_id: str | None = None
     ranked_by: str | None = None
     resolved: bool = False
+    kept_rows: int = 0
 
     @property
     def unfinished(self) -> bool:
@@ -71,7 +73,10 @@ class JobView:
 
 @dataclass(frozen=True)
 class ImageView:
-    """A picture of the history. `request` is its job's; `created` is in UTC; `seconds` is what painting it took."""
+    """A picture of the history. `request` is its job's; `created` is in UTC; `seconds` is what painting it took.
+
+    Its top `kept_rows` were given, by its parents where there are any.
+    """
 
     id: str
     job_id: str
@@ -89,6 +94,7 @@ class ImageView:
     request: GenerationRequest
     text_scored: str | None
     seconds: float
+    kept_rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from app.errands import Errands
 from app.errors import HistoryError
-from app.history import History, JobRow, NewImage, Ranking
+from app.history import Edge, History, JobRow, NewImage, Ranking
 from app.painting import Painting
 from app.recipes import Recipe
 from app.settings import Settings
@@ -210,6 +210,10 @@ class Worker:
             self._load()
         if self._model is None:
             raise CheckpointError(self.status.message)
+        if job.request.prefix_tokens and job.model_sha256 not in {None, self._model.spec.sha256}:
+            raise RequestError(
+                f"The kept rows are tokens of another version of {job.model}. Choose the picture again, then paint."
+            )
         reranker: Reranker | None = getattr(self._model, "reranker", None)
         outcome = Outcome("failed", "The generation ended without a result.")
         for event in generate(self._model, job.request, reranker, lambda: self._stops(job.id)):
@@ -225,14 +229,15 @@ class Worker:
 
         match event:
             case Started():
-                self.history.describe_job(painting.job.id, model.spec.sha256, event.notes)
-                painting.begin(event.notes)
+                kept_rows = len(event.request.prefix_tokens) // model.spec.cols
+                self.history.describe_job(painting.job.id, model.spec.sha256, event.notes, kept_rows)
+                painting.begin(event.notes, kept_rows)
             case Progress():
                 painting.advance(event)
             case Preview():
                 painting.show(event)
             case CandidateFinished():
-                image = new_image(model, painting.job.id, painting.job.request, event.candidate)
+                image = new_image(model, painting.job, event.candidate)
                 painting.complete(event.candidate.index, self.history.add_image(image))
 
     def _finish(self, painting: Painting, event: "Finished", reranker: "Reranker | None") -> Outcome:
@@ -283,16 +288,21 @@ class Worker:
         return self._stopping.is_set() or job_id in self._cancelled
 
 
-def new_image(model: "ImageModel", job_id: str, request: GenerationRequest, candidate: "Candidate") -> NewImage:
+def new_image(model: "ImageModel", job: JobRow, candidate: "Candidate") -> NewImage:
     """A finished candidate with its recipe, ready to be written."""
     from dalle_core.images import to_pil
 
-    recipe = make_recipe(model, request, candidate)
-    style = style_of(request.prompt, model.spec.styles)
-    return NewImage(job_id, to_pil(candidate.image), recipe, style, candidate.seconds)
+    parents = (job.source_id,) if job.kind == "complete" and job.source_id else ()
+    recipe = make_recipe(model, job.request, candidate, parents)
+    style = style_of(job.request.prompt, model.spec.styles)
+    kept_rows = len(job.request.prefix_tokens) // model.spec.cols
+    edges = tuple(Edge(parent, job.kind, kept_rows) for parent in parents)
+    return NewImage(job.id, to_pil(candidate.image), recipe, style, candidate.seconds, edges)
 
 
-def make_recipe(model: "ImageModel", request: GenerationRequest, candidate: "Candidate") -> Recipe:
+def make_recipe(
+    model: "ImageModel", request: GenerationRequest, candidate: "Candidate", parents: tuple[str, ...] = ()
+) -> Recipe:
     return Recipe(
         request=request,
         index=candidate.index,
@@ -300,6 +310,7 @@ def make_recipe(model: "ImageModel", request: GenerationRequest, candidate: "Can
         model=model.spec.name,
         model_sha256=model.spec.sha256,
         tokens=tuple(candidate.tokens.tolist()),
+        parents=parents,
         app_version=__version__,
     )
 

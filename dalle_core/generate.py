@@ -167,6 +167,8 @@ class _Painter:
         tokens[:, : len(self.prefix)] = self.prefix
         kept, started = len(self.prefix) // spec.cols, time.monotonic()
         yield self._progress(first, kept, started)
+        if kept:
+            yield Preview(first, kept, self.model.tokens_to_images(tokens, len(self.prefix))[shown])
         for row in self._write_rows(tokens, seeds, conditioning):
             if row < spec.rows:
                 yield self._progress(first, row, started)

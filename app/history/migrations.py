@@ -48,6 +48,13 @@ def m002_queue(database: Database) -> None:
         database.conn.execute(statement)
 
 
+@migrations()
+def m003_completions(database: Database) -> None:
+    """Of a completion, how much was given; and a picture is found again by its file's bytes."""
+    database.conn.execute("ALTER TABLE jobs ADD COLUMN kept_rows INTEGER NOT NULL DEFAULT 0")
+    database.conn.execute("CREATE INDEX images_by_sha256 ON images (sha256)")
+
+
 _FIRST = (
     """
     CREATE TABLE jobs (

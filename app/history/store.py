@@ -30,7 +30,7 @@ from dalle_core.errors import DalleError
 from dalle_core.request import GenerationRequest
 
 BUSY_SECONDS = 10.0
-SHAPE = 2  # how many migrations there are; the database has it as its user_version
+SHAPE = 3  # how many migrations there are; the database has it as its user_version
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -52,6 +52,7 @@ class JobRow:
     finished: datetime | None
     source_id: str | None
     resolved: bool
+    kept_rows: int
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,17 @@ class ImageRow:
     percentile: float | None
     rank: int | None
     text_scored: str | None
+    model_sha256: str | None
+    kept_rows: int
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What a picture has from another: `relation` is the kind of job that made it, `kept_rows` what that left alone."""
+
+    parent_id: str
+    relation: str
+    kept_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,7 @@ class NewImage:
     recipe: Recipe
     style: str
     seconds: float
+    edges: tuple[Edge, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,16 +162,25 @@ class History:
     # Jobs
 
     def add_job(
-        self, request: GenerationRequest, model: str, kind: str = "generate", source_id: str | None = None
+        self,
+        request: GenerationRequest,
+        model: str,
+        kind: str = "generate",
+        source_id: str | None = None,
+        model_sha256: str | None = None,
     ) -> str:
-        """Queue `request` behind what waits; returns the job's id."""
+        """Queue `request` behind what waits; returns the job's id.
+
+        `source_id` is the picture it is about, `model_sha256` is of the model whose tokens the request holds.
+        """
         with self._writing() as writer:
             job_id = str(ULID())
             writer.execute(
-                "INSERT INTO jobs (id, kind, request_json, model, app_version, status, created, source_id, place)"
-                " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?,"
+                "INSERT INTO jobs"
+                " (id, kind, request_json, model, model_sha256, app_version, status, created, source_id, place)"
+                " VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?,"
                 " (SELECT coalesce(max(place), 0) + 1 FROM jobs WHERE status = 'queued'))",
-                (job_id, kind, request_to_json(request), model, __version__, _now(), source_id),
+                (job_id, kind, request_to_json(request), model, model_sha256, __version__, _now(), source_id),
             )
         return job_id
 
@@ -178,12 +200,12 @@ class History:
             self.finish_job(row["id"], "failed", f"This job cannot be read. {error}")
             return self.claim_job()
 
-    def describe_job(self, job_id: str, model_sha256: str, notes: Sequence[str]) -> None:
+    def describe_job(self, job_id: str, model_sha256: str, notes: Sequence[str], kept_rows: int = 0) -> None:
         """Note what is known once painting begins."""
         with self._writing() as writer:
             writer.execute(
-                "UPDATE jobs SET model_sha256 = ?, notes_json = ? WHERE id = ?",
-                (model_sha256, json.dumps(list(notes), ensure_ascii=False), job_id),
+                "UPDATE jobs SET model_sha256 = ?, notes_json = ?, kept_rows = ? WHERE id = ?",
+                (model_sha256, json.dumps(list(notes), ensure_ascii=False), kept_rows, job_id),
             )
 
     def finish_job(
@@ -329,6 +351,22 @@ class History:
                 "INSERT INTO search (image_id, prompt, style, tags) VALUES (?, ?, ?, '')",
                 (image_id, indexable(request.prompt), indexable(new.style)),
             )
+            for edge in new.edges:  # a parent may have been purged since; the child's recipe still names it
+                writer.execute(
+                    "INSERT INTO edges (child_id, parent_id, relation, kept_rows)"
+                    " SELECT ?, id, ?, ? FROM images WHERE id = ?",
+                    (image_id, edge.relation, edge.kept_rows, _storable(edge.parent_id)),
+                )
+
+    def edges(self, image_id: str) -> list[Edge]:
+        """What a picture was made from."""
+        sql = "SELECT parent_id, relation, kept_rows FROM edges WHERE child_id = ? ORDER BY parent_id"
+        return [Edge(*row) for row in self._read(sql, (_storable(image_id),))]
+
+    def image_of_bytes(self, sha256: str) -> ImageRow | None:
+        """The newest picture whose file has this hash."""
+        wheres = "WHERE images.sha256 = ? AND trashed_at IS NULL ORDER BY images.id DESC LIMIT 1"
+        return next((_image_row(row) for row in self._read(_IMAGES + wheres, (sha256,))), None)
 
     def image(self, image_id: str) -> ImageRow:
         """Raises NotFound."""
@@ -434,8 +472,8 @@ class _Reader:
 
 _QUEUED_IDS = "SELECT id FROM jobs WHERE status = 'queued' ORDER BY place, id"
 _IMAGES = """
-    SELECT images.*, jobs.model AS model, scores.score AS score, scores.percentile AS percentile,
-        scores.rank AS rank, scores.text AS text_scored
+    SELECT images.*, jobs.model AS model, jobs.model_sha256 AS model_sha256, jobs.kept_rows AS kept_rows,
+        scores.score AS score, scores.percentile AS percentile, scores.rank AS rank, scores.text AS text_scored
     FROM images JOIN jobs ON jobs.id = images.job_id
     LEFT JOIN scores ON scores.rowid = (SELECT max(rowid) FROM scores WHERE image_id = images.id)
 """
@@ -500,6 +538,7 @@ def _job_row(row: sqlite3.Row) -> JobRow:
         finished=_time(row["finished"]),
         source_id=row["source_id"],
         resolved=bool(row["resolved"]),
+        kept_rows=row["kept_rows"],
     )
 
 
@@ -526,4 +565,6 @@ def _image_row(row: sqlite3.Row) -> ImageRow:
         percentile=row["percentile"],
         rank=row["rank"],
         text_scored=row["text_scored"],
+        model_sha256=row["model_sha256"],
+        kept_rows=row["kept_rows"],
     )

@@ -134,6 +134,10 @@ class TestPrefix:
         assert model.steps == STEPS // 2
         assert [progress.row for progress in of_kind(events, Progress)] == [2, 3, 4]
 
+    def test_is_shown_before_the_first_row_is_written(self):
+        events = run(request(count=2, prefix_tokens=self.prefix), UniformModel())
+        assert [preview.row for preview in of_kind(events, Preview)] == [2, 3]
+
     @pytest.mark.parametrize("given", [1, 4, 12, 15])
     def test_must_be_whole_rows_and_leave_one(self, given: int):
         with pytest.raises(RequestError, match=rf"holds {given} tokens; uniform needs whole rows of 3, at most 3 rows"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
@@ -11,11 +12,25 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from app.errors import DataFolderBusy, HistoryError, NotFound
-from app.history import History, ImageRow, JobRow
+from app.history import History, ImageRow, JobRow, Ranking
 from app.history.files import file_stem, save_beside_others
+from app.ranking import load_candidates, rank
+from app.recipes import read_recipe
+from app.reproduction import compare
 from app.settings import Settings
 from app.sources import WHOLE, Crop, Source, Sources, Upload
-from app.views import FINAL_STATUSES, ImageView, JobStatus, JobView, ModelStatus, Move, Tile, TileState
+from app.views import (
+    FINAL_STATUSES,
+    REPRODUCTION,
+    ImageView,
+    JobStatus,
+    JobView,
+    ModelStatus,
+    Move,
+    Reproduction,
+    Tile,
+    TileState,
+)
 from app.worker import Bell, LoadModel, Worker
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest
@@ -75,6 +90,8 @@ class Studio:
         self._history: History | None = None
         self._worker: Worker | None = None
         self._sources: Sources | None = None
+        self._revisions = itertools.count(1)
+        self._touched: dict[str, int] = {}  # settled jobs that changed since, and when: see `touched`
 
     # Life
 
@@ -103,6 +120,10 @@ class Studio:
         self._history.close()
         self._lock.release()
         self._bell.ring()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     @property
     def history(self) -> History:
@@ -150,6 +171,10 @@ class Studio:
         given = replace(request, prefix_tokens=source.top(rows))
         return self.submit(given, "complete", source.parent_id, source.model_sha256)
 
+    def _check_model(self, model: str, what: str) -> None:
+        if model != self.settings.model:
+            raise RequestError(f"{what} the model {model}; {self.settings.model} is open. Start with --model {model}.")
+
     def cancel(self, job_id: str) -> None:
         """Take a job off the queue, or stop it within a decode step; what it finished stays. Finished jobs stay too."""
         if self.history.request_cancel(job_id) == "running":
@@ -161,23 +186,16 @@ class Studio:
         view = self.job(job_id)
         if not view.unfinished:
             raise RequestError(f"This job is {view.status}; only one that ended early can be painted again.")
-        if view.model != self.settings.model:
-            raise RequestError(
-                f"This job is for the model {view.model}; {self.settings.model} is open. "
-                f"Start with --model {view.model}."
-            )
-        self.worker.check(view.request)
-        _check_room(self.history)
+        self._check_model(view.model, "This job is for")
         model_sha256 = self.history.job(job_id).model_sha256
-        new_id = self.history.add_job(view.request, view.model, view.kind, view.source_id, model_sha256)
+        new_id = self.submit(view.request, view.kind, view.source_id, model_sha256)
         self.dismiss(job_id)
-        self.worker.wake()
         return new_id
 
     def dismiss(self, job_id: str) -> None:
         """The artist has seen how this job ended: no page brings it up again."""
         self.history.resolve_job(self.history.job(job_id).id)
-        self._bell.ring()
+        self._touch(job_id)
 
     def interrupted(self) -> list[JobView]:
         """What the end of an earlier run cut short, newest first, until it is queued again or dismissed."""
@@ -197,6 +215,10 @@ class Studio:
     def running_job(self) -> str | None:
         painting = self.worker.painting
         return None if painting is None else painting.job.id
+
+    def queue_order(self) -> list[str]:
+        """Ids of what waits, the next one first; cheap enough to ask often."""
+        return self.history.queued_ids()
 
     def queue(self) -> list[JobView]:
         """What waits, the next one first."""
@@ -223,6 +245,20 @@ class Studio:
                     return
                 await changed.wait()
                 await asyncio.sleep(max(0.0, ready - time.monotonic()))
+
+    def listening(self) -> contextlib.AbstractContextManager[asyncio.Event]:
+        """An event of the running loop that is set whenever anything changes; whoever waits clears it."""
+        return self._bell.listening()
+
+    def touched(self, since: int) -> tuple[int, list[str]]:
+        """Jobs that were changed after they had ended: ranked by other words, starred, dismissed. Newer than `since`;
+        the number to ask with the next time comes first."""
+        touched = list(self._touched.items())
+        return max((number for _, number in touched), default=0), [id for id, number in touched if number > since]
+
+    def _touch(self, job_id: str) -> None:
+        self._touched[job_id] = next(self._revisions)
+        self._bell.ring()
 
     def preview(self, job_id: str, index: int) -> bytes | None:
         """PNG of a candidate as it stands; None unless it is being painted."""
@@ -279,10 +315,47 @@ class Studio:
 
     def star(self, image_id: str, starred: bool) -> None:
         self.history.mark_image(image_id, starred=starred)
+        self._touch(self.history.image(image_id).job_id)
 
     def keep(self, image_id: str, kept: bool = True) -> None:
         """Keep a candidate that was not among the best, or let one go."""
         self.history.mark_image(image_id, kept=kept)
+        self._touch(self.history.image(image_id).job_id)
+
+    def rerank(self, job_id: str, text: str | None = None) -> JobView:
+        """Rank a finished job's pictures by another text, without painting; None goes back to the job's own.
+
+        Ranks, and with them what is kept, are those of that text from then on. Raises RequestError.
+        """
+        row, pictures = self.history.job(job_id), self.history.job_images(job_id)
+        if row.status not in FINAL_STATUSES or not pictures:
+            raise RequestError("There is nothing to rank: this job has no finished pictures, or is still painting.")
+        own = row.request.rerank_text or row.request.prompt
+        wanted = own if text is None else replace(row.request, rerank_text=text.strip()).rerank_text or own
+        known = self.history.rankings(job_id, wanted, row.request.keep)
+        self.history.rank(known or self._rank(pictures, wanted, row.request.keep))
+        self._touch(job_id)
+        return self.job(job_id)
+
+    def _rank(self, pictures: list[ImageRow], text: str, keep: int) -> list[Ranking]:
+        candidates = load_candidates([(row, self.history.image_path(row.id)) for row in pictures])
+        ids = {row.position: row.id for row in pictures}
+        return self.worker.run_errand(lambda model: rank(model, text, keep, candidates, ids))
+
+    def reproduce(self, image_id: str) -> str:
+        """Queue the painting of one picture again, by the recipe in its file; returns the job's id.
+
+        The new picture is not among what is kept. Raises RecipeError, RequestError.
+        """
+        recipe = read_recipe(self.image_path(image_id))
+        self._check_model(recipe.model, "This picture was painted by")
+        return self.submit(recipe.single, REPRODUCTION, image_id)
+
+    def reproduction(self, image_id: str) -> Reproduction | None:
+        """How the latest painting of this picture again stands, and whether it came out the same."""
+        source = self.history.image(image_id)
+        job_id = self.history.latest_job_about(image_id, REPRODUCTION)
+        return None if job_id is None else compare(self.history, source, self.job(job_id))
 
     def export(self, image_ids: Sequence[str], folder: Path) -> list[Path]:
         """Copy pictures, recipes included, into `folder` under readable names, over nothing. Raises OutputError."""
@@ -404,6 +477,7 @@ def _tile(image: ImageRow) -> Tile:
         percentile=image.percentile,
         rank=image.rank,
         kept=image.kept,
+        starred=image.starred,
     )
 
 

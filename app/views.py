@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 JobStatus = Literal["queued", "running", "done", "cancelled", "failed", "interrupted"]
 TileState = Literal["waiting", "painting", "done"]
 Move = Literal["front", "up", "down", "back"]
+REPRODUCTION = "reproduce"  # the kind of a job that paints one picture again, to compare
 FINAL_STATUSES: frozenset[JobStatus] = frozenset({"done", "cancelled", "failed", "interrupted"})
 
 
@@ -27,6 +28,7 @@ class Tile:
     percentile: float | None = None
     rank: int | None = None
     kept: bool = False
+    starred: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,25 @@ class ImageView:
     text_scored: str | None
     seconds: float
     kept_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A picture painted again by its own recipe. `image_id` is the new one, None until it is finished.
+
+    `tokens_differ` counts the image tokens that came out otherwise; `changes` says in words what else is not as it was.
+    """
+
+    source_id: str
+    job: JobView
+    image_id: str | None
+    tokens_differ: int = 0
+    same_pixels: bool = False
+    changes: tuple[str, ...] = ()
+
+    @property
+    def identical(self) -> bool:
+        return self.image_id is not None and self.tokens_differ == 0 and self.same_pixels
 
 
 @dataclass(frozen=True)

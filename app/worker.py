@@ -20,9 +20,10 @@ from app.errands import Errands
 from app.errors import HistoryError
 from app.history import Edge, History, JobRow, NewImage, Ranking
 from app.painting import Painting
+from app.ranking import as_rows
 from app.recipes import Recipe
 from app.settings import Settings
-from app.views import JobStatus, ModelStatus
+from app.views import REPRODUCTION, JobStatus, ModelStatus
 from dalle_core import __version__
 from dalle_core.errors import CheckpointError, DalleError, RequestError
 from dalle_core.request import GenerationRequest
@@ -214,7 +215,8 @@ class Worker:
             raise RequestError(
                 f"The kept rows are tokens of another version of {job.model}. Choose the picture again, then paint."
             )
-        reranker: Reranker | None = getattr(self._model, "reranker", None)
+        ranked = job.kind != REPRODUCTION
+        reranker: Reranker | None = getattr(self._model, "reranker", None) if ranked else None
         outcome = Outcome("failed", "The generation ended without a result.")
         for event in generate(self._model, job.request, reranker, lambda: self._stops(job.id)):
             if isinstance(event, Finished):
@@ -230,7 +232,7 @@ class Worker:
         match event:
             case Started():
                 kept_rows = len(event.request.prefix_tokens) // model.spec.cols
-                self.history.describe_job(painting.job.id, model.spec.sha256, event.notes, kept_rows)
+                self.history.describe_job(painting.job.id, model.spec.sha256, self._device(), event.notes, kept_rows)
                 painting.begin(event.notes, kept_rows)
             case Progress():
                 painting.advance(event)
@@ -240,24 +242,20 @@ class Worker:
                 image = new_image(model, painting.job, event.candidate)
                 painting.complete(event.candidate.index, self.history.add_image(image))
 
+    def _device(self) -> str:
+        import torch
+
+        return f"{self.status.device}, PyTorch {torch.__version__}"
+
     def _finish(self, painting: Painting, event: "Finished", reranker: "Reranker | None") -> Outcome:
         if event.cancelled:
             return Outcome("cancelled" if painting.job.id in self._cancelled else "interrupted")
+        if reranker is None:
+            return Outcome("done")
         request = painting.job.request
-        rankings = [
-            Ranking(
-                image_id=painting.image_id(candidate.index),
-                reranker=reranker.name,
-                text=request.rerank_text or request.prompt,
-                score=candidate.score,
-                percentile=reranker.percentile(candidate.score),
-                rank=candidate.rank,
-                kept=candidate.rank <= request.keep,
-            )
-            for candidate in event.candidates
-            if reranker is not None and candidate.score is not None and candidate.rank is not None
-        ]
-        return Outcome("done", None, tuple(rankings))
+        ids = {tile.index: tile.image_id for tile in painting.view.tiles if tile.image_id}
+        text = request.rerank_text or request.prompt
+        return Outcome("done", None, tuple(as_rows(reranker, text, request.keep, event.candidates, ids)))
 
     def _settle(self, painting: Painting, outcome: Outcome) -> None:
         """Write the outcome down, trying again while the history cannot be written: no job could be claimed either."""

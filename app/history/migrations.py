@@ -55,6 +55,13 @@ def m003_completions(database: Database) -> None:
     database.conn.execute("CREATE INDEX images_by_sha256 ON images (sha256)")
 
 
+@migrations()
+def m004_reproductions(database: Database) -> None:
+    """What a job was painted on, and a picture's own jobs."""
+    database.conn.execute("ALTER TABLE jobs ADD COLUMN device TEXT")
+    database.conn.execute("CREATE INDEX jobs_by_source ON jobs (source_id)")
+
+
 _FIRST = (
     """
     CREATE TABLE jobs (

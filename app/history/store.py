@@ -30,13 +30,15 @@ from dalle_core.errors import DalleError
 from dalle_core.request import GenerationRequest
 
 BUSY_SECONDS = 10.0
-SHAPE = 3  # how many migrations there are; the database has it as its user_version
+SHAPE = 4  # how many migrations there are; the database has it as its user_version
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
 class JobRow:
-    """`source_id` is the picture that the job is about, if any; `resolved` once the artist dealt with how it ended."""
+    """`device` is what it was painted on, and by which PyTorch; `source_id` the picture that it is about, if any;
+    `resolved` once the artist dealt with how it ended.
+    """
 
     id: str
     kind: str
@@ -50,6 +52,7 @@ class JobRow:
     created: datetime
     started: datetime | None
     finished: datetime | None
+    device: str | None
     source_id: str | None
     resolved: bool
     kept_rows: int
@@ -200,12 +203,14 @@ class History:
             self.finish_job(row["id"], "failed", f"This job cannot be read. {error}")
             return self.claim_job()
 
-    def describe_job(self, job_id: str, model_sha256: str, notes: Sequence[str], kept_rows: int = 0) -> None:
+    def describe_job(
+        self, job_id: str, model_sha256: str, device: str, notes: Sequence[str], kept_rows: int = 0
+    ) -> None:
         """Note what is known once painting begins."""
         with self._writing() as writer:
             writer.execute(
-                "UPDATE jobs SET model_sha256 = ?, notes_json = ?, kept_rows = ? WHERE id = ?",
-                (model_sha256, json.dumps(list(notes), ensure_ascii=False), kept_rows, job_id),
+                "UPDATE jobs SET model_sha256 = ?, device = ?, notes_json = ?, kept_rows = ? WHERE id = ?",
+                (model_sha256, device, json.dumps(list(notes), ensure_ascii=False), kept_rows, job_id),
             )
 
     def finish_job(
@@ -213,15 +218,9 @@ class History:
     ) -> None:
         """Settle a job, with its pictures' ranks. Where nothing was ranked none is worse than another: all are kept."""
         with self._writing() as writer:
-            for ranking in rankings:
-                writer.execute(
-                    "INSERT OR REPLACE INTO scores (image_id, reranker, text, score, percentile, rank)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (ranking.image_id, ranking.reranker, ranking.text, ranking.score, ranking.percentile, ranking.rank),
-                )
-                writer.execute("UPDATE images SET kept = ? WHERE id = ?", (ranking.kept, ranking.image_id))
+            _write_rankings(writer, rankings)
             if not rankings:
-                writer.execute("UPDATE images SET kept = 1 WHERE job_id = ?", (job_id,))
+                writer.execute(_KEEP_ALL + "= ?", (job_id,))
             writer.execute(
                 "UPDATE jobs SET status = ?, error = ?, finished = ? WHERE id = ?", (status, error, _now(), job_id)
             )
@@ -246,7 +245,7 @@ class History:
     def interrupt_running(self) -> int:
         """Mark the jobs that a crash left `running`, and keep what they painted. For the folder's owner, at start."""
         with self._writing() as writer:
-            writer.execute("UPDATE images SET kept = 1 WHERE job_id IN (SELECT id FROM jobs WHERE status = 'running')")
+            writer.execute(_KEEP_ALL + "IN (SELECT id FROM jobs WHERE status = 'running')")
             return writer.execute(
                 "UPDATE jobs SET status = 'interrupted', finished = ? WHERE status = 'running'", (_now(),)
             ).rowcount
@@ -299,6 +298,11 @@ class History:
         """Jobs that were interrupted and not yet dealt with, newest first."""
         sql = "SELECT id FROM jobs WHERE status = 'interrupted' AND NOT resolved ORDER BY id DESC LIMIT ?"
         return [row[0] for row in self._read(sql, (limit,))]
+
+    def latest_job_about(self, image_id: str, kind: str) -> str | None:
+        """The newest job of a kind whose source is this picture."""
+        sql = "SELECT id FROM jobs WHERE source_id = ? AND kind = ? ORDER BY id DESC LIMIT 1"
+        return next((row[0] for row in self._read(sql, (_storable(image_id), kind))), None)
 
     def resolve_job(self, job_id: str) -> None:
         """Note that the artist has dealt with how a job ended."""
@@ -397,6 +401,30 @@ class History:
         sql = f"{_IMAGES} WHERE {' AND '.join(wheres)} ORDER BY images.id DESC LIMIT ?"
         return [_image_row(row) for row in self._read(sql, (*values, limit))]
 
+    def rankings(self, job_id: str, text: str, keep: int) -> list[Ranking]:
+        """What was said before about a job's pictures for `text`, the best `keep` kept; empty where some lack it."""
+        rows = self._read(_RANKINGS, (_storable(job_id), _storable(text)))
+        names = {row["reranker"] for row in rows}
+        if len(rows) < len(self.job_images(job_id)) or len(names) != 1:
+            return []
+        return [
+            Ranking(
+                row["image_id"],
+                row["reranker"],
+                text,
+                row["score"],
+                row["percentile"],
+                row["rank"],
+                row["rank"] <= keep,
+            )
+            for row in rows
+        ]
+
+    def rank(self, rankings: Sequence[Ranking]) -> None:
+        """Make these the latest rankings of their pictures."""
+        with self._writing() as writer:
+            _write_rankings(writer, rankings)
+
     def mark_image(self, image_id: str, *, starred: bool | None = None, kept: bool | None = None) -> None:
         """Set what is not None. Raises NotFound."""
         with self._writing() as writer:
@@ -471,12 +499,28 @@ class _Reader:
 
 
 _QUEUED_IDS = "SELECT id FROM jobs WHERE status = 'queued' ORDER BY place, id"
+_KEEP_ALL = "UPDATE images SET kept = 1 WHERE (SELECT kind FROM jobs WHERE jobs.id = job_id) != 'reproduce' AND job_id "
+_RANKINGS = """
+    SELECT scores.* FROM scores JOIN images ON images.id = scores.image_id
+    WHERE images.job_id = ? AND images.trashed_at IS NULL AND scores.text = ? ORDER BY scores.rank
+"""
 _IMAGES = """
     SELECT images.*, jobs.model AS model, jobs.model_sha256 AS model_sha256, jobs.kept_rows AS kept_rows,
         scores.score AS score, scores.percentile AS percentile, scores.rank AS rank, scores.text AS text_scored
     FROM images JOIN jobs ON jobs.id = images.job_id
     LEFT JOIN scores ON scores.rowid = (SELECT max(rowid) FROM scores WHERE image_id = images.id)
 """
+
+
+def _write_rankings(writer: sqlite3.Connection, rankings: Sequence[Ranking]) -> None:
+    """A row that replaces an older one is the latest again."""
+    for ranking in rankings:
+        writer.execute(
+            "INSERT OR REPLACE INTO scores (image_id, reranker, text, score, percentile, rank)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (ranking.image_id, ranking.reranker, ranking.text, ranking.score, ranking.percentile, ranking.rank),
+        )
+        writer.execute("UPDATE images SET kept = ? WHERE id = ?", (ranking.kept, ranking.image_id))
 
 
 def _connect(database: Path) -> sqlite3.Connection:
@@ -536,6 +580,7 @@ def _job_row(row: sqlite3.Row) -> JobRow:
         created=datetime.fromisoformat(row["created"]),
         started=_time(row["started"]),
         finished=_time(row["finished"]),
+        device=row["device"],
         source_id=row["source_id"],
         resolved=bool(row["resolved"]),
         kept_rows=row["kept_rows"],

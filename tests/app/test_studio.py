@@ -244,8 +244,9 @@ def test_a_long_prompt_leaves_its_note(studio: Studio) -> None:
 
 def test_a_restart_shows_everything(start_studio: StartStudio) -> None:
     studio = start_studio()
-    view = painted(studio)
+    job_id = painted(studio).id
     studio.star(studio.images()[0].id, True)
+    view = studio.job(job_id)
     before = studio.images(kept_only=False)
     studio = start_studio()
     assert studio.images(kept_only=False) == before

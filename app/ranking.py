@@ -1,0 +1,63 @@
+"""Ranks a job's finished pictures by a text, as rows for the history. Knows no worker and no jobs' states."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from app.history import ImageRow, Ranking
+from dalle_core.errors import ImageError, RequestError
+
+if TYPE_CHECKING:
+    from dalle_core.families.base import ImageModel, Reranker
+    from dalle_core.generate import Candidate
+
+
+def as_rows(
+    reranker: "Reranker", text: str, keep: int, candidates: "Sequence[Candidate]", image_ids: Mapping[int, str]
+) -> list[Ranking]:
+    """Rows for the candidates that have a rank, the best `keep` of them kept; `image_ids` by candidate's index."""
+    return [
+        Ranking(
+            image_id=image_ids[candidate.index],
+            reranker=reranker.name,
+            text=text,
+            score=candidate.score,
+            percentile=reranker.percentile(candidate.score),
+            rank=candidate.rank,
+            kept=candidate.rank <= keep,
+        )
+        for candidate in candidates
+        if candidate.score is not None and candidate.rank is not None
+    ]
+
+
+def load_candidates(pictures: Sequence[tuple[ImageRow, Path]]) -> "list[Candidate]":
+    """Pictures of one job, from their files, as they were before they were ranked. Raises ImageError."""
+    import torch
+
+    from dalle_core.generate import Candidate
+    from dalle_core.images import from_pil
+
+    candidates = []
+    for row, path in pictures:
+        try:
+            with Image.open(path, formats=("PNG",)) as image:
+                pixels = from_pil(image, row.width)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ImageError(f"The file of picture {row.id} is damaged: {error}.") from error
+        candidates.append(Candidate(row.position, row.seed, torch.tensor(row.tokens), pixels, row.seconds))
+    return candidates
+
+
+def rank(
+    model: "ImageModel", text: str, keep: int, candidates: "list[Candidate]", image_ids: Mapping[int, str]
+) -> list[Ranking]:
+    """Score and order the candidates by `text`. Raises RequestError where the model has no reranker."""
+    from dalle_core.generate import rerank
+
+    reranker: Reranker | None = getattr(model, "reranker", None)
+    if reranker is None:
+        raise RequestError(f"{model.spec.name} has no reranker, so its pictures cannot be ranked.")
+    return as_rows(reranker, text, keep, rerank(reranker, text, candidates), image_ids)

@@ -1,0 +1,107 @@
+"""Ranking finished pictures by other words, without painting again."""
+
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from app.studio import JobView, NotFound, Studio
+from dalle_core.errors import RequestError
+from tests.app.conftest import StartStudio, painted, quick_model, request, wait_until
+from tests.fakes import FakeReranker
+
+OTHER = "a dark pear"
+
+
+class Turncoat(FakeReranker):
+    """Likes light pictures, but for OTHER dark ones. Counts how often it was asked."""
+
+    asked = 0
+
+    def score(self, images: Tensor, text: str) -> Tensor:
+        self.asked += 1
+        scores = super().score(images, text)
+        return 1 - scores if text == OTHER else scores
+
+
+@pytest.fixture
+def studio(start_studio: StartStudio) -> Studio:
+    return start_studio(quick_model(reranker=Turncoat()))
+
+
+def kept(studio: Studio, view: JobView) -> set[str]:
+    return {picture.id for picture in studio.images() if picture.job_id == view.id}
+
+
+def test_other_words_turn_the_ranking_and_what_is_kept(studio: Studio) -> None:
+    first = painted(studio)
+    other = studio.rerank(first.id, f"  {OTHER} ")
+    assert [tile.image_id for tile in other.tiles] == [tile.image_id for tile in reversed(first.tiles)]
+    assert [tile.rank for tile in other.tiles] == [1, 2, 3, 4]
+    assert kept(studio, other) == {tile.image_id for tile in other.tiles[:2]}
+    assert (first.ranked_by, other.ranked_by) == ("red apple, noto", OTHER)
+    assert {studio.image(tile.image_id or "").text_scored for tile in other.tiles} == {OTHER}
+
+
+def test_the_way_back_gives_the_first_ranking_exactly_and_asks_nobody(studio: Studio) -> None:
+    first = painted(studio)
+    studio.rerank(first.id, OTHER)
+    asked = Turncoat.asked
+    assert studio.rerank(first.id) == first
+    assert studio.rerank(first.id, OTHER).ranked_by == OTHER
+    assert studio.rerank(first.id, first.request.prompt) == first
+    assert Turncoat.asked == asked
+
+
+def test_scores_of_files_are_those_of_the_painting(studio: Studio) -> None:
+    first = painted(studio, rerank_text="anything")
+    again = studio.rerank(first.id, first.request.prompt)
+    scores = {tile.image_id: tile.score for tile in again.tiles}
+    for tile in first.tiles:
+        shift = studio.image(tile.image_id or "").score
+        assert shift == scores[tile.image_id]
+    differences = {round((tile.score or 0) - (scores[tile.image_id] or 0), 2) for tile in first.tiles}
+    assert len(differences) == 1  # the fake's scores for two texts differ by a constant
+
+
+def test_a_stopped_job_can_be_ranked(start_studio: StartStudio) -> None:
+    studio = start_studio(quick_model(step_seconds=0.002))
+    job_id = studio.submit(request(count=20, keep=1))
+    wait_until(lambda: studio.job(job_id).finished >= 2)
+    studio.cancel(job_id)
+    wait_until(lambda: studio.job(job_id).final)
+    view = studio.rerank(job_id)
+    assert view.status == "cancelled"
+    assert [tile.rank for tile in view.tiles] == list(range(1, view.finished + 1))
+    assert view.ranked_by == "red apple, noto"
+
+
+def test_what_cannot_be_ranked_is_refused_and_nothing_changes(start_studio: StartStudio) -> None:
+    studio = start_studio(quick_model(step_seconds=0.02))
+    job_id = studio.submit(request())
+    wait_until(lambda: studio.running_job() == job_id)
+    with pytest.raises(RequestError, match="nothing to rank"):
+        studio.rerank(job_id, OTHER)
+    studio.cancel(job_id)
+    wait_until(lambda: studio.job(job_id).final)
+    with pytest.raises(RequestError, match="nothing to rank"):
+        studio.rerank(job_id, OTHER)
+    with pytest.raises(NotFound):
+        studio.rerank("nothing", OTHER)
+
+
+@pytest.mark.parametrize(("text", "words"), [("  ", "empty"), ("x" * 2001, "2001 characters"), ("\ud800", "not text")])
+def test_odd_words_are_refused(studio: Studio, text: str, words: str) -> None:
+    view = painted(studio)
+    with pytest.raises(RequestError, match=words):
+        studio.rerank(view.id, text)
+    assert studio.job(view.id) == view
+
+
+def test_a_model_without_a_reranker_says_so(start_studio: StartStudio) -> None:
+    no_reranker: Any = None
+    studio = start_studio(quick_model(reranker=no_reranker))
+    view = painted(studio)
+    assert all(tile.kept and tile.rank is None for tile in view.tiles)
+    with pytest.raises(RequestError, match="no reranker"):
+        studio.rerank(view.id, OTHER)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from app.errors import OutputError
-from app.generate_command import Painted, paint_to_folder, paint_to_history
+from app.generate_command import Painted, paint_to_folder, paint_to_history, read_prefix
 from app.settings import LANGUAGES, THEMES, Settings, check_exposure, load_settings, parse_auth, parse_port
 from app.studio import Studio, image_view, load_model, open_history
 from app.views import ImageView
@@ -138,6 +138,10 @@ def _add_generate(commands: Any) -> None:
     generate.add_argument(
         "--batch-width", type=int, metavar="N", help="pictures painted at once (default: 8 or fewer, evenly)"
     )
+    generate.add_argument("--prefix", type=Path, metavar="IMG", help="a picture whose top is kept; its middle square")
+    generate.add_argument(
+        "--prefix-rows", type=int, metavar="R", help="how many of the model's token rows of it are kept"
+    )
     generate.add_argument("--out", type=Path, metavar="DIR", help="write PNG files to DIR only, not to the history")
     generate.add_argument("--json", action="store_true", help="one JSON object a line for each kept picture")
 
@@ -193,11 +197,11 @@ def _serve(arguments: argparse.Namespace, settings: Settings, load_model: LoadMo
 
 
 def _generate(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
-    request = build_request(arguments)
+    request, prefix = build_request(arguments), read_prefix(arguments.prefix, arguments.prefix_rows)
     if arguments.out is None:
-        painted = paint_to_history(settings, request, load_model)
+        painted = paint_to_history(settings, request, load_model, prefix)
     else:
-        painted = paint_to_folder(settings, request, arguments.out, load_model)
+        painted = paint_to_folder(settings, request, arguments.out, load_model, prefix)
     for picture in painted:
         _print_picture(picture, as_json=arguments.json)
 

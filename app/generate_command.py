@@ -7,7 +7,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
@@ -16,10 +16,11 @@ from app.history import History
 from app.history.files import file_stem, save_beside_others
 from app.recipes import to_png
 from app.settings import Settings
+from app.sources import MAX_UPLOAD_BYTES, WHOLE, Sources, cut_square, encode, read_picture
 from app.studio import Studio, owner_is_alive, read_job, submit_to_owner
 from app.views import JobView
 from app.worker import LoadModel, explain, make_recipe
-from dalle_core.errors import CheckpointError, DalleError, RequestError
+from dalle_core.errors import CheckpointError, DalleError, ImageError, RequestError
 from dalle_core.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -43,6 +44,14 @@ class Painted:
     percentile: float | None
     rank: int | None
     seconds: float
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """The file whose top `rows` token rows are kept."""
+
+    data: bytes
+    rows: int
 
 
 class Meter:
@@ -77,28 +86,51 @@ class Meter:
             self._shown = len(text)
 
 
+def read_prefix(path: Path | None, rows: int | None) -> Prefix | None:
+    """None where nothing is kept. Raises RequestError where one is given without the other, ImageError."""
+    if path is None and rows is None:
+        return None
+    if path is None or rows is None:
+        raise RequestError("--prefix IMG and --prefix-rows R go together: the picture, and how much of it is kept.")
+    try:
+        if path.stat().st_size > MAX_UPLOAD_BYTES:
+            raise ImageError(f"{path} is larger than the {MAX_UPLOAD_BYTES // 2**20} MiB that are read.")
+        return Prefix(path.read_bytes(), rows)
+    except OSError as error:
+        raise ImageError(f"The picture {path} cannot be read: {error.strerror or error}.") from error
+
+
 def paint_to_folder(
-    settings: Settings, request: GenerationRequest, folder: Path, load_model: LoadModel
+    settings: Settings,
+    request: GenerationRequest,
+    folder: Path,
+    load_model: LoadModel,
+    prefix: Prefix | None = None,
 ) -> list[Painted]:
     """Paint in this process and write the kept pictures to `folder`; the history is neither read nor written."""
     if folder.exists() and not folder.is_dir():
         raise RequestError(f"{folder} is a file; expected a folder to write to.")
     model = _plainly(lambda: _load(settings, load_model))
+    if prefix is not None:
+        source = _plainly(lambda: encode(model, cut_square(read_picture(prefix.data), WHOLE)))
+        request = replace(request, prefix_tokens=source.top(prefix.rows))
     reranker: Reranker | None = getattr(model, "reranker", None)
     candidates = _plainly(lambda: _paint(model, request, reranker))
     kept = [candidate for candidate in candidates if candidate.rank is None or candidate.rank <= request.keep]
     return [_save(model, request, candidate, folder, reranker) for candidate in kept]
 
 
-def paint_to_history(settings: Settings, request: GenerationRequest, load_model: LoadModel) -> list[Painted]:
+def paint_to_history(
+    settings: Settings, request: GenerationRequest, load_model: LoadModel, prefix: Prefix | None = None
+) -> list[Painted]:
     """Paint into the history: in this process, or queued with the one that has it open."""
     studio = Studio(settings, load_model)
     try:
         studio.start()
     except DataFolderBusy:
-        return _paint_with_owner(settings, request)
+        return _paint_with_owner(settings, request, load_model, prefix)
     try:
-        return _paint_here(studio, request)
+        return _paint_here(studio, request, prefix)
     finally:
         studio.close()
 
@@ -137,12 +169,15 @@ def _save(
     )
 
 
-def _paint_here(studio: Studio, request: GenerationRequest) -> list[Painted]:
+def _paint_here(studio: Studio, request: GenerationRequest, prefix: Prefix | None) -> list[Painted]:
     while studio.model_status().state == "loading":
         time.sleep(POLL_SECONDS / 10)
     if studio.model_status().state == "failed":
         raise CheckpointError(studio.model_status().message)
-    job_id = studio.submit(request)
+    if prefix is None:
+        job_id = studio.submit(request)
+    else:
+        job_id = studio.complete(request, studio.prepare_source(prefix.data), prefix.rows)
     try:
         view = asyncio.run(_watch(studio, job_id))
     except KeyboardInterrupt:
@@ -161,10 +196,12 @@ async def _watch(studio: Studio, job_id: str) -> JobView:
     return studio.job(job_id)
 
 
-def _paint_with_owner(settings: Settings, request: GenerationRequest) -> list[Painted]:
+def _paint_with_owner(
+    settings: Settings, request: GenerationRequest, load_model: LoadModel, prefix: Prefix | None
+) -> list[Painted]:
     history = History(settings, owner=False)
     try:
-        job_id = submit_to_owner(history, settings, request)
+        job_id = _queue_with_owner(history, settings, request, load_model, prefix)
         try:
             return _kept(history, _wait(history, settings, job_id))
         except KeyboardInterrupt:
@@ -172,6 +209,18 @@ def _paint_with_owner(settings: Settings, request: GenerationRequest) -> list[Pa
             raise
     finally:
         history.close()
+
+
+def _queue_with_owner(
+    history: History, settings: Settings, request: GenerationRequest, load_model: LoadModel, prefix: Prefix | None
+) -> str:
+    """The owner's queue takes tokens, not files: a prefix is encoded here, where the owner's model does not reach."""
+    if prefix is None:
+        return submit_to_owner(history, settings, request)
+    model = _plainly(lambda: _load(replace(settings, device="cpu"), load_model))
+    source = _plainly(lambda: Sources(history, lambda errand: errand(model)).prepare(prefix.data, None, None, WHOLE))
+    given = replace(request, prefix_tokens=source.top(prefix.rows))
+    return submit_to_owner(history, settings, given, "complete", source.parent_id, source.model_sha256)
 
 
 def _wait(history: History, settings: Settings, job_id: str) -> JobView:

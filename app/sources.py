@@ -1,6 +1,6 @@
 """The picture a completion starts from: a file or one of the history, cut to a square, turned into tokens and back.
 
-Pictures are opened and cut on the caller's thread; only what needs the model is asked of the worker.
+Pictures are opened and cut on the caller's thread; only what needs the model is asked of whoever owns it.
 """
 
 import hashlib
@@ -8,12 +8,12 @@ import io
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.errors import NotFound
 from app.history import History, ImageRow
-from app.worker import Worker
 from dalle_core.errors import ImageError, RequestError
 
 if TYPE_CHECKING:
@@ -117,12 +117,15 @@ class Uploads:
 
 
 class Sources:
-    """Prepares sources for one studio. Any thread may ask."""
+    """Prepares sources from one history's pictures and from foreign ones. Any thread may ask.
 
-    def __init__(self, history: History, worker: Worker) -> None:
+    `run` gives what an errand gives for the model; whoever owns the model says how.
+    """
+
+    def __init__(self, history: History, run: Callable[[Callable[["ImageModel"], Source]], Source]) -> None:
         self.uploads = Uploads()
         self._history = history
-        self._worker = worker
+        self._run = run
 
     def take_upload(self, data: bytes) -> Upload:
         own = self._own(data)
@@ -132,9 +135,9 @@ class Sources:
         image, own = self._picture(data, image_id, upload_id)
         square = cut_square(image, crop)
         if own is None:
-            return self._worker.run_errand(lambda model: encode(model, square))
+            return self._run(lambda model: encode(model, square))
         exact = crop.takes_all(own.width, own.height)
-        source = self._worker.run_errand(lambda model: restore(model, image, own) if exact else encode(model, square))
+        source = self._run(lambda model: restore(model, image, own) if exact else encode(model, square))
         return replace(source, parent_id=own.id)
 
     def _picture(

@@ -108,7 +108,7 @@ class Studio:
             self._lock.release()
             raise
         self._worker = Worker(self._history, self.settings, self._load_model, self._bell)
-        self._sources = Sources(self._history, self._worker)
+        self._sources = Sources(self._history, self._worker.run_errand)
         self._worker.start()
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                 widgets = create.layout(studio)
             with gr.Tab("History", id="history"):
                 gallery = history.layout(studio)
-        create.wire(studio, widgets)
+        create.wire(studio, widgets, [widgets.actions.stop])
         create.wire_reuse(studio, [widgets.board, gallery], widgets, tabs)
 
         async def watch_status() -> AsyncIterator[tuple[Payload, list[str], list[str]]]:

@@ -57,12 +57,14 @@ window.dalleStudio ??= (() => {
       const { text = "", job } = props.value ?? {};
       setText(box, text);
       box.hidden = !text;
-      if (text && !promptBox()?.value.trim()) promptBox()?.focus();
+      const prompt = element.closest(".composer")?.querySelector(PROMPT);
+      if (text && !prompt?.value.trim()) prompt?.focus();
       if (job) announce.dispatchEvent(new Event("submitted"));
     });
   }
 
-  const promptBox = () => document.querySelector("#prompt textarea");
+  const PROMPT = ".prompt-box textarea";
+  const promptBox = () => document.querySelector("#prompt textarea"); // Create's
 
   function fillPrompt(text) {
     const box = promptBox();
@@ -117,9 +119,9 @@ window.dalleStudio ??= (() => {
   }
 
   document.addEventListener("keydown", event => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.target !== promptBox()) return;
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.target.matches?.(PROMPT)) return;
     event.preventDefault();
-    document.querySelector("#paint")?.click();
+    event.target.closest(".composer").querySelector(".paint")?.click();
   });
 
   /* ---- the board: one section a job, one tile a candidate ---- */

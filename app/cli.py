@@ -15,7 +15,17 @@ from typing import Any, NoReturn
 
 from app.errors import OutputError
 from app.generate_command import Painted, paint_to_folder, paint_to_history, read_prefix
-from app.settings import LANGUAGES, THEMES, Settings, check_exposure, load_settings, parse_auth, parse_port
+from app.settings import (
+    DEVICES,
+    EVERY_ADDRESS,
+    LANGUAGES,
+    THEMES,
+    Settings,
+    check_exposure,
+    load_settings,
+    parse_auth,
+    parse_port,
+)
 from app.studio import Studio, image_view, load_model, open_history
 from app.views import ImageView
 from app.worker import LoadModel
@@ -25,6 +35,10 @@ from dalle_core.request import GenerationRequest
 
 FIRST_PORT = 7860
 PORTS_TRIED = 100
+VARIABLES_HELP = (
+    "Each flag can be set by an environment variable too: --data-dir is DALLE_STUDIO_DATA_DIR; flags without a value "
+    "take 1 or 0. A flag wins over its variable."
+)
 BAD_REQUEST, FAILED, INTERRUPTED = 2, 1, 130
 
 logger = logging.getLogger(__name__)
@@ -77,7 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="app.py",
         description="Dalle Studio: a local studio for autoregressive image models.",
-        epilog="Without a command the studio opens in the browser; its flags are those of: app.py serve --help",
+        epilog="Without a command the studio opens in the browser; its flags are those of: app.py serve --help. "
+        + VARIABLES_HELP,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"Dalle Studio {__version__}")
@@ -90,34 +105,56 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
-    command: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    command = _add_group(commands, name, text)
     command.set_defaults(run=run)
     return command
 
 
+def _add_group(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """A word that commands follow."""
+    group: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+    return group
+
+
 def _add_serve(commands: Any) -> None:
     serve = _add_command(commands, "serve", _serve, "open the studio in the browser (what happens without a command)")
+    serve.epilog = VARIABLES_HELP
     _add_folders(serve)
     _add_model(serve)
-    serve.add_argument(
-        "--listen", dest="host", nargs="?", const="0.0.0.0", metavar="HOST",
-        help="be reachable from the network, on every address or on HOST; needs --auth or --insecure",
-    )  # fmt: skip
-    serve.add_argument(
+    look = serve.add_argument_group("the page")
+    look.add_argument("--no-browser", dest="open_browser", action="store_const", const=False, help="open no window")
+    look.add_argument("--desktop", action="store_const", const=True, help="open a window of its own; needs pywebview")
+    look.add_argument("--theme", choices=THEMES, help="light, dark, or what the system prefers (default)")
+    look.add_argument("--language", choices=LANGUAGES, help="English, Chinese, or what the browser prefers (default)")
+    _add_network(serve.add_argument_group("who can reach it"))
+
+
+def _add_network(network: Any) -> None:
+    network.add_argument(
         "--port", type=lambda text: parse_port("--port", text), help=f"default: {FIRST_PORT}, or the next free one"
     )
-    serve.add_argument("--no-browser", dest="open_browser", action="store_const", const=False, help="open no window")
-    serve.add_argument(
+    network.add_argument(
+        "--listen", dest="host", nargs="?", const=EVERY_ADDRESS, metavar="HOST",
+        help="be reachable from the network, on every address or on HOST; needs --auth or --insecure",
+    )  # fmt: skip
+    network.add_argument(
+        "--share", action="store_const", const=True,
+        help="also make a public link, through Gradio's servers; needs --auth or --insecure",
+    )  # fmt: skip
+    network.add_argument(
         "--auth", type=lambda text: parse_auth("--auth", text), metavar="USER:PASSWORD",
         help="ask for a password; others on this machine can see flags, but not DALLE_STUDIO_AUTH",
     )  # fmt: skip
-    serve.add_argument("--insecure", action="store_const", const=True, help="allow --listen without a password")
-    serve.add_argument(
+    network.add_argument(
+        "--insecure", action="store_const", const=True, help="allow --listen and --share without a password"
+    )
+    network.add_argument(
         "--allowed-host", dest="allowed_hosts", action="append", metavar="NAME",
-        help="a name this machine is reached by; may be given again",
+        help="one more name this machine is reached by, such as studio.lan or *.lan; may be given again",
     )  # fmt: skip
-    serve.add_argument("--theme", choices=THEMES)
-    serve.add_argument("--language", choices=LANGUAGES)
+    network.add_argument(
+        "--mcp", action="store_const", const=True, help='serve tools to assistants; needs "gradio[mcp]"'
+    )
 
 
 def _add_generate(commands: Any) -> None:
@@ -147,18 +184,18 @@ def _add_generate(commands: Any) -> None:
 
 
 def _add_history(commands: Any) -> None:
-    history = commands.add_parser("history", help="the history of what was made", allow_abbrev=False)
+    history = _add_group(commands, "history", "the history of what was made")
     actions = history.add_subparsers(metavar="ACTION", required=True)
     _add_folders(_add_command(actions, "path", _history_path, "print where the history's database is"))
     search = _add_command(actions, "search", _history_search, "print the pictures whose prompt holds every word")
-    search.add_argument("text")
-    search.add_argument("--limit", type=int, default=60, metavar="N")
+    search.add_argument("text", help="words in English or Chinese; the newest picture comes first")
+    search.add_argument("--limit", type=int, default=60, metavar="N", help="pictures at most (default: 60)")
     search.add_argument("--json", action="store_true", help="one JSON object a line for each picture")
     _add_folders(search)
 
 
 def _add_models(commands: Any) -> None:
-    models = commands.add_parser("models", help="the models there are", allow_abbrev=False)
+    models = _add_group(commands, "models", "the models there are")
     actions = models.add_subparsers(metavar="ACTION", required=True)
     _add_folders(_add_command(actions, "list", _models_list, "print the models that can be used"))
 
@@ -170,7 +207,7 @@ def _add_folders(command: argparse.ArgumentParser) -> None:
 
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", metavar="NAME", help="default: emblem-64; see: app.py models list")
-    command.add_argument("--device", help="auto (default), cpu, cuda or mps")
+    command.add_argument("--device", choices=DEVICES, help="what to compute on (default: auto, the fastest there is)")
 
 
 def _settings_flags(arguments: argparse.Namespace) -> dict[str, object]:
@@ -182,18 +219,26 @@ def _settings_flags(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def _serve(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    from app.ui.serve import check_packages, serve
+
     check_exposure(settings)
+    check_packages(settings)
     settings = replace(settings, port=choose_port(settings))
     studio = Studio(settings, load_model)
-    studio.start()  # the worker loads torch and the model while the page comes up
+    studio.open()
     try:
         _log_to(settings.log)
-        from app.ui.serve import serve
-
-        print(f"Dalle Studio is at http://{_shown_host(settings)}:{settings.port} (Ctrl+C stops it)", flush=True)
-        serve(studio, settings)
+        for line in greeting(settings):
+            _say(line)
+        serve(studio, settings, _say)
+    except KeyboardInterrupt:
+        _say("Stopped.")
     finally:
         studio.close()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _generate(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
@@ -284,8 +329,27 @@ def _is_free(host: str, port: int) -> bool:
     return True
 
 
+def greeting(settings: Settings) -> list[str]:
+    """What the studio says before it opens: where it is, and where it keeps what it makes."""
+    lines = [f"Dalle Studio is at http://{_shown_host(settings)}:{settings.port} (Ctrl+C stops it)"]
+    if settings.listens_everywhere and (address := network_address()):
+        lines.append(f"On the network: http://{address}:{settings.port}")
+    return [*lines, f"Data folder: {settings.data_dir}"]
+
+
+def network_address() -> str | None:
+    """This machine's address on its network. Asks only the table of routes: nothing is sent anywhere."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address reserved for documentation
+        except OSError:
+            return None
+        address: str = probe.getsockname()[0]
+        return address
+
+
 def _shown_host(settings: Settings) -> str:
-    if settings.host in {"0.0.0.0", "::", ""}:
+    if settings.listens_everywhere:
         return "localhost"
     return f"[{settings.host}]" if ":" in settings.host else settings.host
 

@@ -37,3 +37,9 @@ class StudioClosed(DalleError):
     """Asked of a studio that is closing."""
 
     code = "closed"
+
+
+class MissingPackage(DalleError):
+    """A Python package that an option needs and that is not installed."""
+
+    code = "missing_package"

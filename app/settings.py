@@ -4,6 +4,7 @@ The only place that reads the environment. Knows nothing of models, pages or SQL
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,6 +17,9 @@ ENVIRONMENT_PREFIX = "DALLE_STUDIO_"
 PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 THEMES = ("system", "light", "dark")
 LANGUAGES = ("auto", "en", "zh")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+EVERY_ADDRESS = "0.0.0.0"
+HOST_NAME = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?|\[?[0-9A-Fa-f:.]+\]?", re.ASCII)
 
 
 def default_data_dir() -> Path:
@@ -38,6 +42,9 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     theme: str = "system"
     language: str = "auto"
+    share: bool = False
+    desktop: bool = False
+    mcp: bool = False
 
     @property
     def database(self) -> Path:
@@ -64,6 +71,11 @@ class Settings:
         return self.data_dir / "studio.log"
 
     @property
+    def window(self) -> Path:
+        """What the window of --desktop remembers."""
+        return self.data_dir / "window"
+
+    @property
     def lock(self) -> Path:
         """Held by the one process that owns the data folder."""
         return self.data_dir / "owner.lock"
@@ -82,6 +94,11 @@ class Settings:
         except ValueError:
             return False
 
+    @property
+    def listens_everywhere(self) -> bool:
+        """Whether `host` means every address of this machine."""
+        return self.host in {EVERY_ADDRESS, "::", ""}
+
 
 def load_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Settings:
     """Settings from parsed flags (None or absent: not given), then `environ`, then defaults. Raises RequestError."""
@@ -89,20 +106,23 @@ def load_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Se
     if unknown := sorted(flags.keys() - known):
         raise RequestError(f"Unknown settings {unknown}; expected some of {sorted(known)}.")
     values: dict[str, object] = {name: value for name, value in flags.items() if value is not None}
-    for name, parse in _PARSERS.items():
-        variable = ENVIRONMENT_PREFIX + name.upper()
+    for name, (flag, parse) in _VARIABLES.items():
+        variable = ENVIRONMENT_PREFIX + flag
         if name not in values and environ.get(variable):
             values[name] = parse(variable, environ[variable])
     return _checked(Settings(**values))  # type: ignore[arg-type]
 
 
 def check_exposure(settings: Settings) -> None:
-    """Refuse to open the studio to a network without a password, unless asked to. Raises RequestError."""
-    if settings.is_loopback or settings.auth or settings.insecure:
+    """Refuse to open the studio to others without a password, unless asked to. Raises RequestError."""
+    if settings.mcp and settings.auth:
+        raise RequestError("--mcp cannot ask for a password, so it does not go with --auth. Leave one of them out.")
+    if settings.auth or settings.insecure or (settings.is_loopback and not settings.share):
         return
+    opening = "A public link" if settings.share else f"Listening on {settings.host}"
+    who = "anyone who has it" if settings.share else "anyone on the network"
     raise RequestError(
-        f"Listening on {settings.host} lets anyone on the network use this studio. "
-        "Add --auth USER:PASSWORD, or --insecure if that is what you want."
+        f"{opening} lets {who} use this studio. Add --auth USER:PASSWORD, or --insecure if that is what you want."
     )
 
 
@@ -123,6 +143,12 @@ def parse_port(source: str, text: str) -> int:
 def _checked(settings: Settings) -> Settings:
     _check_choice("theme", settings.theme, THEMES)
     _check_choice("language", settings.language, LANGUAGES)
+    _check_choice("device", settings.device, DEVICES)
+    for name in settings.allowed_hosts:
+        if not HOST_NAME.fullmatch(name):
+            raise RequestError(
+                f"The allowed host is {name!r}; expected a name such as studio.lan, without http:// or port."
+            )
     if settings.model in {"", ".", ".."} or set(settings.model) & set("/\\:\0"):
         raise RequestError(f"The model is {settings.model!r}; expected the name of a folder in {settings.models_dir}.")
     return settings
@@ -148,21 +174,37 @@ def _parse_switch(source: str, text: str) -> bool:
     return switches[text.lower()]
 
 
+def _parse_no(source: str, text: str) -> bool:
+    return not _parse_switch(source, text)
+
+
+def _parse_listen(source: str, text: str) -> str:
+    """An address, or like the flag without one: 1 for every address, 0 for this machine alone."""
+    try:
+        return EVERY_ADDRESS if _parse_switch(source, text) else Settings.host
+    except RequestError:
+        return text
+
+
 def _parse_list(source: str, text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-_PARSERS: dict[str, Callable[[str, str], object]] = {
-    "host": _parse_text,
-    "port": parse_port,
-    "data_dir": _parse_path,
-    "models_dir": _parse_path,
-    "model": _parse_text,
-    "device": _parse_text,
-    "open_browser": _parse_switch,
-    "auth": parse_auth,
-    "insecure": _parse_switch,
-    "allowed_hosts": _parse_list,
-    "theme": _parse_text,
-    "language": _parse_text,
+# Setting -> its flag's name in capitals, which is also its variable's, and how the variable's text is read.
+_VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
+    "host": ("LISTEN", _parse_listen),
+    "port": ("PORT", parse_port),
+    "data_dir": ("DATA_DIR", _parse_path),
+    "models_dir": ("MODELS_DIR", _parse_path),
+    "model": ("MODEL", _parse_text),
+    "device": ("DEVICE", _parse_text),
+    "open_browser": ("NO_BROWSER", _parse_no),
+    "auth": ("AUTH", parse_auth),
+    "insecure": ("INSECURE", _parse_switch),
+    "allowed_hosts": ("ALLOWED_HOST", _parse_list),
+    "theme": ("THEME", _parse_text),
+    "language": ("LANGUAGE", _parse_text),
+    "share": ("SHARE", _parse_switch),
+    "desktop": ("DESKTOP", _parse_switch),
+    "mcp": ("MCP", _parse_switch),
 }

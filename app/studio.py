@@ -95,8 +95,8 @@ class Studio:
 
     # Life
 
-    def start(self) -> None:
-        """Own the data folder, settle what a crash left, and start the worker, which loads the model.
+    def open(self) -> None:
+        """Own the data folder and settle what a crash left; jobs can be queued, and are painted once it has started.
 
         Raises DataFolderBusy where another process owns the folder.
         """
@@ -109,7 +109,12 @@ class Studio:
             raise
         self._worker = Worker(self._history, self.settings, self._load_model, self._bell)
         self._sources = Sources(self._history, self._worker.run_errand)
-        self._worker.start()
+
+    def start(self) -> None:
+        """Open unless that was done, and start the worker, which loads the model. Raises DataFolderBusy."""
+        if self._worker is None:
+            self.open()
+        self.worker.start()
 
     def close(self) -> None:
         """Stop within a decode step, leaving a running job `interrupted`, and let go of the data folder."""

@@ -106,7 +106,8 @@ class Worker:
         self._stopping.set()
         self._errands.close()
         self._wake.set()
-        self._thread.join(CLOSE_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_SECONDS)
 
     def cancel(self, job_id: str) -> None:
         """Stop the job if it is the one being painted."""

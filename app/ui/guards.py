@@ -3,18 +3,26 @@
 Plain ASGI, so that streams pass through untouched. Knows nothing of pages or pictures.
 """
 
-from collections.abc import Sequence
-from urllib.parse import unquote, urlsplit
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
-# Gradio's own file routes fetch addresses and show paths of this machine. Pictures have routes of their own.
-CLOSED_PATHS = ("/file=", "/file/", "/proxy=", "/upload", "/stream/")
+# Of Gradio's routes, those that its page and its clients need. Among the others are some that read files by their
+# path, fetch addresses, write uploads, or store runs elsewhere. Pictures have routes of their own.
+OPEN_PATHS = frozenset(
+    {
+        "/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/login", "/logout", "/manifest.json",
+        "/gradio_api/info", "/gradio_api/openapi.json", "/gradio_api/app_id", "/gradio_api/startup-events",
+        "/gradio_api/queue/join", "/gradio_api/queue/data", "/gradio_api/cancel", "/gradio_api/reset",
+        "/gradio_api/component_server", "/gradio_api/mcp",
+    }
+)  # fmt: skip
+OPEN_FOLDERS = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/gradio_api/call/", "/gradio_api/mcp/")
+OWN_FOLDERS = ("/media/", "/icons/")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Gradio compiles its templates in the browser, hence 'unsafe-eval'; everything else stays on this server.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -39,18 +47,35 @@ HEADERS = {
 }
 
 
-def guards(allowed_hosts: Sequence[str]) -> list[Middleware]:
-    """Middleware, outermost first. `allowed_hosts` are names without a port, besides this machine's own."""
+def guards(knows_host: Callable[[str], bool]) -> list[Middleware]:
+    """Middleware, outermost first. `knows_host` is asked about each request's Host header."""
     return [
-        Middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL_HOSTS, *allowed_hosts], www_redirect=False),
+        Middleware(KnownHost, knows=knows_host),
         Middleware(SameOrigin),
         Middleware(ClosedPaths),
         Middleware(ProtectiveHeaders),
     ]
 
 
+class KnownHost:
+    """Refuses requests that call this studio by a name that is not its own."""
+
+    def __init__(self, app: ASGIApp, knows: Callable[[str], bool]) -> None:
+        self.app = app
+        self.knows = knows
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or self.knows(Headers(scope=scope).get("host", "")):
+            await self.app(scope, receive, send)
+        else:
+            words = (
+                "This studio does not know the name it was called by. Start it with --allowed-host NAME to allow it."
+            )
+            await _refuse(scope, receive, send, words, 400)
+
+
 class SameOrigin:
-    """Refuses unsafe methods and web sockets that another site's page sends: any foreign or opaque Origin.
+    """Refuses what another site's page asks for: any foreign or opaque Origin, and any unsafe method from elsewhere.
 
     Programs that are no browser send no Origin and pass.
     """
@@ -59,12 +84,10 @@ class SameOrigin:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or scope.get("method") in SAFE_METHODS or _is_same_origin(Headers(scope=scope)):
+        if scope["type"] == "lifespan" or _is_same_origin(Headers(scope=scope), scope.get("method") in SAFE_METHODS):
             await self.app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
         else:
-            await PlainTextResponse("This request came from another site.", status_code=403)(scope, receive, send)
+            await _refuse(scope, receive, send, "This request came from another site.", 403)
 
 
 class ClosedPaths:
@@ -74,16 +97,28 @@ class ClosedPaths:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and any(closed in unquote(scope["path"]) for closed in CLOSED_PATHS):
-            await PlainTextResponse("This studio does not serve files this way.", status_code=403)(scope, receive, send)
+        if scope["type"] == "http" and not is_open(scope["path"]):
+            await _refuse(scope, receive, send, "This studio does not serve this.", 403)
         else:
             await self.app(scope, receive, send)
 
 
-def _is_same_origin(headers: Headers) -> bool:
+def is_open(path: str) -> bool:
+    return (path.rstrip("/") or "/") in OPEN_PATHS or path.startswith((*OPEN_FOLDERS, *OWN_FOLDERS))
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, words: str, status: int) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+    else:
+        await PlainTextResponse(words, status_code=status)(scope, receive, send)
+
+
+def _is_same_origin(headers: Headers, safe: bool) -> bool:
+    """A link from elsewhere is a safe request without an Origin; a script elsewhere that wants to read sends one."""
     origin = headers.get("origin")
     if origin is None:
-        return headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
+        return safe or headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
     return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
 
 

@@ -7,10 +7,10 @@ import gradio as gr
 
 from app.studio import Studio
 from app.ui import create, history
+from app.ui.api import add_endpoints
+from app.ui.brand import ASSETS, TITLE
 from app.ui.payloads import Payload, status_payload
-from app.ui.theme import ASSETS
 
-TITLE = "Dalle Studio"
 POLL_SECONDS = 0.4
 CACHE_SWEEP = (3600, 24 * 3600)  # seconds between sweeps of Gradio's own cache, and the age at which a file goes
 
@@ -44,6 +44,7 @@ def build_page(studio: Studio) -> gr.Blocks:
 
         page.load(watch_status, outputs=[status, widgets.styles, widgets.examples], show_progress="hidden",
                   concurrency_limit=None, api_visibility="private")  # fmt: skip
+        add_endpoints(studio)
     return page
 
 

@@ -1,63 +1,126 @@
-"""Opens the pages to a browser on this machine. Knows the settings; what the pages hold is built elsewhere."""
+"""Opens the pages to a browser or a window. Knows the settings; what the pages hold is built elsewhere."""
 
+import importlib.util
 import os
+import threading
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from app.errors import MissingPackage, OutputError
 from app.settings import Settings, check_exposure
 from app.studio import Studio
+from app.ui.brand import TITLE
+from app.ui.desktop import check_desktop, show_window
 from app.ui.guards import guards
+from app.ui.hosts import KnownHosts
+from app.ui.installable import installable_routes
 from app.ui.media import media_routes
+from app.ui.share import share
 
 if TYPE_CHECKING:
     import gradio
 
+POLL_SECONDS = 0.2
+MAX_EVENTS = 1000  # pages that follow and programs that wait: more than the studio's queue holds
 
-def serve(studio: Studio, settings: Settings) -> None:
-    """Serve until interrupted."""
-    page = open_page(studio, settings)
+Say = Callable[[str], None]
+
+
+def check_packages(settings: Settings) -> None:
+    """Raises MissingPackage where a setting needs a package that is not there. Gradio would go on without a word."""
+    if settings.desktop:
+        check_desktop()
+    if settings.mcp and importlib.util.find_spec("mcp") is None:
+        raise MissingPackage('--mcp needs the package mcp. Install it: pip install "gradio[mcp]"')
+
+
+def serve(studio: Studio, settings: Settings, say: Say) -> None:
+    """Open the pages, then start the studio's worker, and serve until interrupted or the window is closed."""
+    hosts = KnownHosts(settings)
+    page = open_page(studio, settings, hosts)
     try:
-        page.block_thread()
+        studio.start()  # only now: loading torch would keep the page waiting
+        threading.Thread(target=_say_device, args=(studio, say), name="dalle-studio-device", daemon=True).start()
+        if settings.mcp:
+            say(f"MCP server: {page.local_url}gradio_api/mcp/")
+        if settings.share:
+            _share(page, hosts, say)
+        if settings.desktop:
+            show_window(TITLE, str(page.local_url), settings.window)
+        else:
+            _wait()
     finally:
         page.close(verbose=False)
 
 
-def open_page(studio: Studio, settings: Settings) -> "gradio.Blocks":
+def open_page(studio: Studio, settings: Settings, hosts: KnownHosts | None = None) -> "gradio.Blocks":
     """Start the server in its own threads and return at once; `close()` of what comes back ends it."""
     check_exposure(settings)
+    check_packages(settings)
     prepare_environment(settings)
     from app.ui import build, theme
 
     page = build(studio)
-    page.queue(default_concurrency_limit=None)
+    page.queue(default_concurrency_limit=None, api_open=False)
     page.launch(
-        server_name=settings.host,
+        server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,
         server_port=settings.port,
         auth=settings.auth,
-        inbrowser=settings.open_browser,
+        inbrowser=settings.open_browser and not settings.desktop,
         prevent_thread_lock=True,
+        max_threads=MAX_EVENTS,
         quiet=True,
         share=False,
+        mcp_server=settings.mcp,
         ssr_mode=False,
+        num_workers=0,  # others would serve files past our guards
         enable_monitoring=False,
+        run_history=False,
         footer_links=[],
         pwa=True,
         favicon_path=theme.ICON,
         theme=theme.theme(),
         head=theme.head(),
         js=theme.apply_theme(settings.theme),
-        app_kwargs={"routes": media_routes(studio), "middleware": guards(_hosts(settings))},
+        app_kwargs={
+            "routes": [*media_routes(studio), *installable_routes()],
+            "middleware": guards((hosts or KnownHosts(settings)).knows),
+        },
     )
     return page
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Gradio reads these when it is imported: no telemetry, and uploads inside our own data folder."""
+    """Gradio reads these when it is imported: no telemetry, no statistics after each event, and uploads inside our own
+    data folder."""
     settings.temp.mkdir(parents=True, exist_ok=True)
+    os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(settings.temp)
 
 
-def _hosts(settings: Settings) -> tuple[str, ...]:
-    """The address that was asked for, unless it means every address, and those named beside it."""
-    own = () if settings.host in {"0.0.0.0", "::", ""} else (settings.host,)
-    return (*own, *settings.allowed_hosts)
+def _say_device(studio: Studio, say: Say) -> None:
+    while (status := studio.model_status()).state == "loading":
+        time.sleep(POLL_SECONDS)
+    if status.state == "ready":
+        say(f"Device: {status.device}, {status.name} is ready")
+    else:
+        say(f"{status.name} could not be loaded: {status.message}")
+
+
+def _share(page: "gradio.Blocks", hosts: KnownHosts, say: Say) -> None:
+    """The studio goes on without the link: it works on this machine all the same."""
+    try:
+        address = share(page)
+    except OutputError as error:
+        say(f"{error} The studio goes on without it.")
+    else:
+        hosts.add(urlsplit(address).hostname or "")
+        say(f"Public link: {address}")
+
+
+def _wait() -> None:
+    while True:
+        time.sleep(POLL_SECONDS)

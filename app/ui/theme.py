@@ -4,16 +4,25 @@ Neutral greys, so that the pictures keep their colours; one accent, the red of a
 """
 
 from inspect import signature
-from pathlib import Path
 
 import gradio as gr
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "ui"
+from app.ui import brand
+from app.ui.brand import DARK_PAPER, PAPER
+
+ASSETS = brand.ASSETS
 ICON = ASSETS / "icon.png"
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "PingFang SC",
         "Microsoft YaHei", "sans-serif")  # fmt: skip
 SCRIPTS = ("studio.js",)  # in this order: studio.js makes window.dalleStudio, the others add a tab each to it
 MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace")
+
+# The colour of an installed app's title bar, and its icon on Apple's home screens.
+WINDOW = (
+    f'<meta name="theme-color" media="(prefers-color-scheme: light)" content="{PAPER}">'
+    f'<meta name="theme-color" media="(prefers-color-scheme: dark)" content="{DARK_PAPER}">'
+    '<link rel="apple-touch-icon" href="icons/maskable-192.png">'
+)
 
 # Gradio's variable -> ours, which change with light and dark in studio.css.
 VARIABLES = {
@@ -89,7 +98,7 @@ def theme() -> gr.themes.Base:
     known = signature(base.set).parameters
     dark = {f"{name}_dark": value for name, value in VARIABLES.items() if f"{name}_dark" in known}
     # The first paint happens before our style sheet is there: the body's own colours are spelled out.
-    body = {"body_background_fill": "#f3f4f4", "body_background_fill_dark": "#17191b",
+    body = {"body_background_fill": PAPER, "body_background_fill_dark": DARK_PAPER,
             "body_text_color": "#1d2023", "body_text_color_dark": "#e9ebec"}  # fmt: skip
     return base.set(**VARIABLES, **dark, **SHAPES, **body)
 
@@ -98,7 +107,7 @@ def head() -> str:
     """Our style sheet and scripts, inline: nothing to fetch, and there before the first component is."""
     style = (ASSETS / "studio.css").read_text(encoding="utf-8")
     scripts = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return f'<meta name="theme-color" content="#f3f4f4"><style>{style}</style><script>{scripts}</script>'
+    return f"{WINDOW}<style>{style}</style><script>{scripts}</script>"
 
 
 def apply_theme(choice: str) -> str | None:

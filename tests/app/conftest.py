@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from app.settings import Settings
 from app.studio import JobView, Studio
+from app.ui.serve import open_page
 from dalle_core.request import GenerationRequest
 from tests.fakes import QUICK_SPEC, FakeModel, fake_studio
 
@@ -41,6 +44,42 @@ def start_studio(tmp_path: Path) -> Iterator[StartStudio]:
 @pytest.fixture
 def studio(start_studio: StartStudio) -> Studio:
     return start_studio()
+
+
+@dataclass(frozen=True)
+class OpenPage:
+    """A studio that is served to programs: no browser looks at it. `app` is the web application itself."""
+
+    studio: Studio
+    model: FakeModel
+    url: str
+    app: Any
+
+
+@pytest.fixture(scope="session")
+def open_a_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., OpenPage]]:
+    """Serve a new studio over a fake model. Page and studio are closed at the end."""
+    with ExitStack() as stack:
+
+        def serve(**flags: object) -> OpenPage:
+            model = quick_model()
+            studio = fake_studio(tmp_path_factory.mktemp("page"), model, open_browser=False, **flags)
+            stack.callback(studio.close)
+            page = open_page(studio, studio.settings)
+            stack.callback(page.close, verbose=False)
+            return OpenPage(studio, model, str(page.local_url), page.app)
+
+        yield serve
+
+
+@pytest.fixture(scope="session")
+def page(open_a_page: Callable[..., OpenPage]) -> OpenPage:
+    return open_a_page()
+
+
+@pytest.fixture(scope="session")
+def locked_page(open_a_page: Callable[..., OpenPage]) -> OpenPage:
+    return open_a_page(auth=("ada", "lovelace"))
 
 
 def quick_model(**values: Any) -> FakeModel:

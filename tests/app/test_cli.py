@@ -1,3 +1,4 @@
+import argparse
 import json
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from app import cli
 from app.cli import main
 from app.errors import OutputError
 from app.recipes import read_recipe
-from app.settings import PROJECT_FOLDER, Settings
+from app.settings import PROJECT_FOLDER, Settings, load_settings
 from dalle_core.errors import CheckpointError
 from dalle_core.request import GenerationRequest
 from tests.app.conftest import StartStudio, quick_model, wait_until
@@ -122,6 +123,9 @@ def read_request() -> GenerationRequest:
         (["paint", "fox"], "invalid choice"),
         (["--listen"], "--auth"),
         (["--listen", "--auth", "nobody"], "USER:PASSWORD"),
+        (["--share"], "--auth"),
+        (["--mcp", "--auth", "a:b"], "--mcp"),
+        (["--allowed-host", "http://a.lan"], "http://a.lan"),
         (["--port", "0"], "--port"),
         (["--nonsense"], "--nonsense"),
         (["history"], "ACTION"),
@@ -203,6 +207,82 @@ def test_flags_alone_are_those_of_serve() -> None:
     assert cli._settings_flags(arguments)["allowed_hosts"] == ("a.lan", "b.lan")
     assert cli.parse([]).run is cli._serve
     assert cli.parse(["--listen"]).host == "0.0.0.0"
+
+
+def serve_flags() -> list[str]:
+    """The long flags of `serve`, which are also those without a command."""
+    return [
+        flag
+        for action in commands_of(cli._parser())["serve"]._actions
+        for flag in action.option_strings
+        if flag.startswith("--") and flag != "--help"
+    ]
+
+
+def commands_of(parser: argparse.ArgumentParser, name: str = "") -> dict[str, argparse.ArgumentParser]:
+    """Every command below `parser`, by the words that call it."""
+    found = {name: parser}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, below in action.choices.items():
+                found |= commands_of(below, f"{name} {word}".strip())
+    return found
+
+
+VALUES = {
+    "--listen": "10.0.0.2", "--port": "8000", "--auth": "a:b", "--data-dir": "/d", "--models-dir": "/m",
+    "--model": "n", "--device": "cpu", "--theme": "dark", "--language": "zh", "--allowed-host": "a.lan",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", serve_flags())
+def test_every_flag_of_serve_has_a_variable_that_does_the_same(flag: str) -> None:
+    """`--data-dir` is DALLE_STUDIO_DATA_DIR; a flag without a value is 1."""
+    variable = "DALLE_STUDIO_" + flag.removeprefix("--").replace("-", "_").upper()
+    value = VALUES.get(flag)
+    by_flag = cli._settings_flags(cli.parse([flag] if value is None else [flag, value]))
+    assert load_settings(by_flag, {}) == load_settings({}, {variable: value or "1"}) != Settings()
+
+
+@pytest.mark.parametrize("words", [name for name in commands_of(cli._parser()) if name])
+def test_every_command_and_flag_says_what_it_does(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        run(*words.split(), "--help")
+    shown = " ".join(capsys.readouterr().out.split())
+    command = commands_of(cli._parser())[words]
+    assert command.description
+    assert command.description in shown
+    for action in command._actions:
+        assert action.help or isinstance(action, argparse._SubParsersAction), f"{words}: {action.dest} has no help"
+        assert all(flag in shown for flag in action.option_strings)
+
+
+@pytest.mark.parametrize("words", [name for name in commands_of(cli._parser()) if name])
+def test_every_command_is_listed_by_the_one_above_it(words: str) -> None:
+    *above, name = words.split()
+    assert f"    {name} " in commands_of(cli._parser())[" ".join(above)].format_help() + " "
+
+
+def test_the_studio_says_where_it_is_and_where_it_keeps_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "network_address", lambda: "192.168.1.7")
+    local = cli.greeting(Settings(port=7861, data_dir=Path("/pictures")))
+    assert local == ["Dalle Studio is at http://127.0.0.1:7861 (Ctrl+C stops it)", "Data folder: /pictures"]
+    network = cli.greeting(Settings(port=7861, host="0.0.0.0"))
+    assert "http://localhost:7861 " in network[0]
+    assert network[1] == "On the network: http://192.168.1.7:7861"
+    assert "http://[::1]:7861 " in cli.greeting(Settings(port=7861, host="::1"))[0]
+
+
+@pytest.mark.parametrize(("flag", "package"), [("--desktop", "pywebview"), ("--mcp", "gradio[mcp]")])
+def test_what_is_not_installed_is_said_before_anything_starts(
+    flag: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run(flag, "--data-dir", str(tmp_path / "data")) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert package in said.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_first_free_port_is_taken_but_a_port_asked_for_must_be_free(monkeypatch: pytest.MonkeyPatch) -> None:

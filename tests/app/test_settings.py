@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, check_exposure, load_settings
+import dalle_core.device
+from app.settings import DEVICES, Settings, check_exposure, load_settings
 from dalle_core.errors import RequestError
 
 
@@ -14,14 +15,24 @@ def test_flags_win_over_the_environment_which_wins_over_defaults() -> None:
 
 def test_every_setting_can_come_from_the_environment() -> None:
     environ = {
-        "HOST": "::1", "PORT": "1", "DATA_DIR": "/d", "MODELS_DIR": "/m", "MODEL": "n", "DEVICE": "cuda",
-        "OPEN_BROWSER": "no", "AUTH": "me:a:b", "INSECURE": "1", "ALLOWED_HOSTS": "a.lan, b.lan", "THEME": "dark",
-        "LANGUAGE": "zh",
+        "LISTEN": "::1", "PORT": "1", "DATA_DIR": "/d", "MODELS_DIR": "/m", "MODEL": "n", "DEVICE": "cuda",
+        "NO_BROWSER": "yes", "AUTH": "me:a:b", "INSECURE": "1", "ALLOWED_HOST": "a.lan, *.b.lan", "THEME": "dark",
+        "LANGUAGE": "zh", "SHARE": "1", "DESKTOP": "on", "MCP": "true",
     }  # fmt: skip
     settings = load_settings({}, {f"DALLE_STUDIO_{name}": value for name, value in environ.items()})
     assert settings == Settings(
-        "::1", 1, Path("/d"), Path("/m"), "n", "cuda", False, ("me", "a:b"), True, ("a.lan", "b.lan"), "dark", "zh"
-    )
+        "::1", 1, Path("/d"), Path("/m"), "n", "cuda", False, ("me", "a:b"), True, ("a.lan", "*.b.lan"), "dark", "zh",
+        True, True, True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "host"), [("1", "0.0.0.0"), ("0", "127.0.0.1"), ("10.0.0.2", "10.0.0.2")])
+def test_listening_is_a_switch_or_an_address(text: str, host: str) -> None:
+    assert load_settings({}, {"DALLE_STUDIO_LISTEN": text}).host == host
+
+
+def test_the_devices_are_those_of_the_model_library() -> None:
+    assert DEVICES == dalle_core.device.DEVICES
 
 
 @pytest.mark.parametrize(
@@ -29,7 +40,8 @@ def test_every_setting_can_come_from_the_environment() -> None:
     [
         ("PORT", "0"), ("PORT", "65536"), ("PORT", "x"), ("PORT", "9" * 5000), ("PORT", "²"), ("AUTH", "nobody"),
         ("AUTH", ":x"), ("INSECURE", "perhaps"), ("THEME", "pink"), ("LANGUAGE", "xx"),
-        ("MODEL", "../x"), ("MODEL", ".."),
+        ("MODEL", "../x"), ("MODEL", ".."), ("ALLOWED_HOST", "http://a.lan"), ("ALLOWED_HOST", "a.lan:80"),
+        ("ALLOWED_HOST", "*"), ("NO_BROWSER", "perhaps"), ("SHARE", "2"), ("DEVICE", "toaster"),
     ],
 )  # fmt: skip
 def test_odd_values_are_refused(name: str, value: str) -> None:
@@ -53,6 +65,19 @@ def test_the_network_needs_a_password_or_a_clear_wish(host: str) -> None:
         check_exposure(Settings(host=host))
     check_exposure(Settings(host=host, auth=("me", "secret")))
     check_exposure(Settings(host=host, insecure=True))
+
+
+def test_a_public_link_needs_a_password_or_a_clear_wish() -> None:
+    with pytest.raises(RequestError, match=r"public link .* --auth"):
+        check_exposure(Settings(share=True))
+    check_exposure(Settings(share=True, auth=("me", "secret")))
+    check_exposure(Settings(share=True, insecure=True))
+
+
+def test_what_cannot_ask_for_a_password_is_not_put_beside_one() -> None:
+    check_exposure(Settings(mcp=True))
+    with pytest.raises(RequestError, match="--mcp"):
+        check_exposure(Settings(mcp=True, auth=("me", "secret")))
 
 
 def test_the_password_is_not_shown() -> None:

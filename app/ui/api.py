@@ -1,0 +1,164 @@
+"""The endpoints for programs: gradio_client calls them by name, and with --mcp they are an assistant's tools.
+
+They queue jobs with the studio that the page shows, and wait without holding a thread; a caller that goes away leaves
+its job to finish. Answers are plain JSON: a picture is fetched from its `url` with a GET, which needs the client's
+cookies where the studio asks for a password. The docstrings are what callers read.
+"""
+
+import contextlib
+import secrets
+from asyncio import to_thread
+from collections.abc import Iterator
+from typing import Any, TypedDict
+
+import gradio as gr
+from gradio.events import api
+
+from app.recipes import request_from_dict
+from app.studio import ImageView, JobView, Studio
+from app.ui.form import RANDOM_SEEDS
+from app.ui.payloads import state_words
+from dalle_core.errors import DalleError, RequestError
+from dalle_core.request import GenerationRequest
+
+MAX_FOUND = 500
+
+
+class Picture(TypedDict):
+    """`score` is the match with the words, `percentile` how many random pairs it beats; both None where unranked."""
+
+    id: str
+    url: str
+    job: str
+    prompt: str
+    seed: int
+    score: float | None
+    percentile: float | None
+    rank: int | None
+    kept: bool
+    seconds: float
+    created: str
+
+
+def add_endpoints(studio: Studio) -> None:
+    """Inside a Blocks: these names are public, whatever else the page does is not."""
+    endpoints = Endpoints(studio)
+    for name in ("generate", "history_search"):
+        api(getattr(endpoints, name), api_name=name, concurrency_limit=None)
+
+
+class Endpoints:
+    """Types are what callers are told; what they send is checked all the same."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    async def generate(
+        self,
+        prompt: str,
+        negative_prompt: str = "",
+        count: int = 9,
+        keep: int = 4,
+        seed: int | None = None,
+        temperature: float = GenerationRequest.temperature,
+        top_k: int = GenerationRequest.top_k,
+        top_p: float = GenerationRequest.top_p,
+        guidance: float = GenerationRequest.guidance_scale,
+    ) -> list[Picture]:
+        """Paint pictures from words and return the best of them, best first. This takes from seconds to minutes.
+
+        Everything painted also goes into the studio's history, the candidates that were not kept too.
+
+        Args:
+            prompt: What to paint, in English or Chinese, for example "red apple, noto".
+            negative_prompt: What to steer away from.
+            count: How many candidates to paint, from 1 to 256.
+            keep: How many of the best to keep and return; no more than count.
+            seed: The first candidate's seed, each next one's is one more; nothing draws one at random.
+            temperature: From 0 to 5. Low is safe, high is adventurous.
+            top_k: Choose among this many likeliest tokens only; 0 keeps all.
+            top_p: Choose among the likeliest tokens that sum to this share only; 1 keeps all.
+            guidance: How closely to follow the words, from 0 to 30; 1 turns it off.
+        Returns:
+            A list of pictures; GET a picture's url for its PNG, which carries the recipe to paint it again.
+        """
+        with _plainly():
+            request = read_request(
+                prompt=prompt,
+                negative_prompt=negative_prompt,
+                count=count,
+                keep=keep,
+                seed=seed,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                guidance_scale=guidance,
+            )
+            return await self._painted(await to_thread(self.studio.submit, request))
+
+    async def history_search(self, text: str = "", limit: int = 20, before: str | None = None) -> list[Picture]:
+        """Find pictures painted earlier by the words of their prompts, newest first.
+
+        Args:
+            text: Words that the prompt or style must hold, all of them, in English or Chinese; empty finds everything.
+            limit: How many pictures to return at most, from 1 to 500.
+            before: The id of a picture, to go on with those older than it.
+        Returns:
+            A list of pictures; GET a picture's url for its PNG.
+        """
+        with _plainly():
+            _check("text", text, str)
+            _check("limit", limit, int)
+            if before is not None:
+                _check("before", before, str)
+                await to_thread(self.studio.image, before)
+            found = await to_thread(self.studio.images, text, limit, before, kept_only=False)
+            return [picture(image) for image in found]
+
+    async def _painted(self, job_id: str) -> list[Picture]:
+        """The kept pictures of a job, once it is finished. Raises DalleError where it ends any other way."""
+        last: JobView | None = None
+        async for view in self.studio.watch(job_id):
+            last = view
+        if last is None or last.status != "done":
+            raise DalleError(state_words(last) if last and last.final else "The studio was closed.")
+        kept = [tile.image_id for tile in last.tiles if tile.kept and tile.image_id]
+        return [picture(await to_thread(self.studio.image, image_id)) for image_id in kept]
+
+
+def picture(image: ImageView) -> Picture:
+    return Picture(
+        id=image.id,
+        url=f"/media/{image.id}.png",
+        job=image.job_id,
+        prompt=image.prompt,
+        seed=image.seed,
+        score=image.score,
+        percentile=image.percentile,
+        rank=image.rank,
+        kept=image.kept,
+        seconds=image.seconds,
+        created=image.created.isoformat(),
+    )
+
+
+def read_request(*, count: object, keep: object, seed: object, **values: Any) -> GenerationRequest:
+    """Raises RequestError. No more are kept than painted; without a seed one is drawn."""
+    if isinstance(count, int) and isinstance(keep, int):
+        keep = min(count, keep)
+    drawn = secrets.randbelow(RANDOM_SEEDS) if seed is None else seed
+    return request_from_dict({"count": count, "keep": keep, "seed": drawn, **values})
+
+
+def _check(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise RequestError(f"{name} is {value!r:.80}; expected {kind.__name__}.")
+
+
+@contextlib.contextmanager
+def _plainly() -> Iterator[None]:
+    """Our errors become the message a caller reads; none of them is a fault to be logged."""
+    try:
+        yield
+    except DalleError as error:
+        raise gr.Error(str(error), print_exception=False) from error

@@ -1,0 +1,193 @@
+"""The endpoints for programs, called as programs call them."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError, AuthenticationError
+
+from app.recipes import read_recipe
+from tests.app.conftest import OpenPage, wait_until
+from tests.fakes import FakeModel
+
+NAMES = {"/generate", "/history_search"}
+UNKNOWN = "01" + "A" * 24
+PICTURE = {"id", "url", "job", "prompt", "seed", "score", "percentile", "rank", "kept", "seconds", "created"}
+
+
+@pytest.fixture(scope="module")
+def client(page: OpenPage) -> Client:
+    return Client(page.url, verbose=False)
+
+
+@pytest.fixture
+def slow(page: OpenPage) -> Any:
+    page.model.step_seconds = 0.02
+    yield page.model
+    page.model.step_seconds = 0.0
+
+
+def paint(client: Client, prompt: str = "red apple", **values: Any) -> list[dict[str, Any]]:
+    answer: list[dict[str, Any]] = client.predict(
+        prompt=prompt, **{"count": 3, "keep": 2, "seed": 5, **values}, api_name="/generate"
+    )
+    return answer
+
+
+def test_only_the_named_endpoints_are_public_and_each_says_what_it_does(client: Client) -> None:
+    api = client.view_api(return_format="dict", print_info=False)
+    assert set(api["named_endpoints"]) == NAMES
+    assert api["unnamed_endpoints"] == {}
+    for endpoint in api["named_endpoints"].values():
+        assert len(endpoint["description"]) > 40
+    (prompt, *others) = api["named_endpoints"]["/generate"]["parameters"]
+    assert not prompt["parameter_has_default"]
+    assert all(parameter["parameter_has_default"] for parameter in others)
+
+
+def test_pictures_come_back_best_first_and_are_fetched_from_their_address(page: OpenPage, client: Client) -> None:
+    pictures = paint(client)
+    assert [picture["rank"] for picture in pictures] == [1, 2]
+    assert all(set(picture) == PICTURE for picture in pictures)
+    assert {picture["seed"] for picture in pictures} < {5, 6, 7}
+    png = httpx.get(page.url.rstrip("/") + pictures[0]["url"]).content
+    recipe = read_recipe(png)
+    assert (recipe.seed, recipe.request.prompt) == (pictures[0]["seed"], "red apple")
+
+
+def test_what_a_program_paints_is_in_the_page_s_history(page: OpenPage, client: Client) -> None:
+    pictures = paint(client, "a quiet harbour")
+    assert page.studio.job(pictures[0]["job"]).status == "done"
+    assert {picture["id"] for picture in pictures} == {
+        image.id for image in page.studio.images("harbour", kept_only=True)
+    }
+
+
+def test_without_a_seed_one_is_drawn_and_no_more_are_kept_than_painted(client: Client) -> None:
+    first, second = (paint(client, count=1, keep=4, seed=None) for _ in range(2))
+    assert len(first) == len(second) == 1
+    assert first[0]["seed"] != second[0]["seed"]
+
+
+def test_the_history_is_searched_in_both_languages_a_page_at_a_time(client: Client) -> None:
+    paint(client, "一只蓝色的猫")
+    found = client.predict(text="猫", limit=2, api_name="/history_search")
+    assert [picture["prompt"] for picture in found] == ["一只蓝色的猫"] * 2
+    rest = client.predict(text="猫", limit=2, before=found[-1]["id"], api_name="/history_search")
+    assert len(rest) == 1
+    assert rest[0]["id"] < found[-1]["id"] < found[0]["id"]
+    assert client.predict(text="walrus", api_name="/history_search") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"prompt": ""}, "prompt is empty"),
+        ({"prompt": "x" * 10_000}, "10000 characters"),
+        ({"prompt": 3}, "prompt is 3"),
+        ({"prompt": None}, "prompt is None"),
+        ({"prompt": {"a": 1}}, "prompt is {"),
+        ({"count": "many"}, "count is 'many'"),
+        ({"count": True}, "count is True"),
+        ({"count": 100_000}, "count is 100000"),
+        ({"keep": 0}, "keep is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"temperature": "hot"}, "temperature is 'hot'"),
+        ({"top_p": 7}, "top_p is 7"),
+        ({"guidance": []}, "guidance_scale is []"),
+    ],
+)
+def test_bad_requests_are_told_what_is_wrong_and_queue_nothing(
+    page: OpenPage, client: Client, values: dict[str, Any], words: str
+) -> None:
+    before = jobs(page)
+    with pytest.raises(AppError) as told:
+        paint(client, **{"prompt": "red apple", **values})
+    assert words in str(told.value)
+    assert jobs(page) == before
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({"text": 5}, "text is 5"), ({"limit": 0}, "limit is 0"), ({"limit": "x"}, "limit is 'x'"),
+     ({"before": "../x"}, "no picture '../x'"), ({"before": UNKNOWN}, "no picture"), ({"before": []}, "before is []")],
+)  # fmt: skip
+def test_bad_searches_are_told_what_is_wrong(client: Client, values: dict[str, Any], words: str) -> None:
+    with pytest.raises(AppError) as told:
+        client.predict(**values, api_name="/history_search")
+    assert words in str(told.value)
+
+
+def test_odd_searches_are_only_words(client: Client) -> None:
+    for text in ['" OR 1', "prompt:*", "'; DROP TABLE images", "NEAR(", "\0"]:
+        assert isinstance(client.predict(text=text, api_name="/history_search"), list)
+
+
+def test_a_job_that_fails_says_why(page: OpenPage, client: Client) -> None:
+    page.model.fail_on = "dragon"
+    with pytest.raises(AppError, match="unexpected went wrong"):
+        paint(client, "a dragon")
+    assert paint(client, "a fox")
+
+
+def test_a_job_that_is_stopped_says_so(page: OpenPage, client: Client, slow: FakeModel) -> None:
+    asked = client.submit(prompt="a slow fox", count=4, seed=1, api_name="/generate")
+    wait_until(lambda: page.studio.running_job() is not None)
+    page.studio.cancel(page.studio.running_job() or "")
+    with pytest.raises(AppError, match="Stopped"):
+        asked.result(timeout=30)
+
+
+def test_many_wait_at_once(page: OpenPage, slow: FakeModel) -> None:
+    """More than there are threads to wait with."""
+    client = Client(page.url, verbose=False, max_workers=64)
+    asked = [client.submit(prompt=f"boat {n}", count=1, seed=n, api_name="/generate") for n in range(60)]
+    wait_until(lambda: len(page.studio.queue()) > 55)
+    assert client.predict(text="harbour", api_name="/history_search") is not None
+    slow.step_seconds = 0.0
+    assert [request.result(timeout=60)[0]["seed"] for request in asked] == list(range(60))
+
+
+def test_a_caller_that_goes_away_leaves_its_job_to_finish(page: OpenPage, slow: FakeModel) -> None:
+    asyncio.run(ask_and_leave(page, "a lighthouse"))
+    job_id = page.studio.running_job()
+    assert job_id is not None
+    slow.step_seconds = 0.0
+    wait_until(lambda: page.studio.job(job_id).final)
+    assert (page.studio.job(job_id).status, page.studio.job(job_id).request.prompt) == ("done", "a lighthouse")
+
+
+async def ask_and_leave(page: OpenPage, prompt: str) -> None:
+    """Join the queue as a client does, listen until the job is painted, then drop the connection."""
+    async with httpx.AsyncClient(base_url=page.url + "gradio_api/") as http:
+        joined = await http.post("call/generate", json={"data": [prompt, "", 3, 2, 1, 0.7, 0, 1.0, 1.0]})
+        async with http.stream("GET", f"call/generate/{joined.json()['event_id']}"):
+            while page.studio.running_job() is None:
+                await asyncio.sleep(0.02)
+
+
+def test_a_password_is_asked_of_programs_too(locked_page: OpenPage) -> None:
+    with pytest.raises(AuthenticationError):
+        Client(locked_page.url, verbose=False)
+    client = Client(locked_page.url, auth=("ada", "lovelace"), verbose=False)
+    (picture,) = paint(client, count=1)
+    address = locked_page.url.rstrip("/") + picture["url"]
+    assert httpx.get(address).status_code == 401
+    assert httpx.get(address, cookies=client.cookies).headers["content-type"] == "image/png"
+
+
+def test_what_the_page_itself_uses_is_not_for_clients(page: OpenPage, client: Client) -> None:
+    config = httpx.get(page.url + "config").json()
+    private = {d["id"] for d in config["dependencies"] if d["api_visibility"] != "public"}
+    assert len(config["dependencies"]) - len(private) == len(NAMES)
+    for fn_index in private:
+        with pytest.raises(ValueError, match="Invalid function index"):
+            client.predict(fn_index=fn_index)
+
+
+def jobs(page: OpenPage) -> list[str]:
+    rows = page.studio.history._read("SELECT id FROM jobs ORDER BY id")
+    return [row["id"] for row in rows]

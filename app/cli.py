@@ -13,6 +13,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, NoReturn
 
+from app import care_command
 from app.errors import OutputError
 from app.generate_command import Painted, paint_to_folder, paint_to_history, read_prefix
 from app.settings import (
@@ -50,8 +51,8 @@ def main(argv: Sequence[str] | None = None, load_model: LoadModel = load_model) 
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
         command: Any = arguments.run
-        command(arguments, load_settings(_settings_flags(arguments), os.environ), load_model)
-        return 0
+        status: int | None = command(arguments, load_settings(_settings_flags(arguments), os.environ), load_model)
+        return status or 0
     except RequestError as error:
         return _fail(str(error), BAD_REQUEST)
     except DalleError as error:
@@ -101,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_generate(commands)
     _add_history(commands)
     _add_models(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -186,12 +188,31 @@ def _add_generate(commands: Any) -> None:
 def _add_history(commands: Any) -> None:
     history = _add_group(commands, "history", "the history of what was made")
     actions = history.add_subparsers(metavar="ACTION", required=True)
-    _add_folders(_add_command(actions, "path", _history_path, "print where the history's database is"))
+    _add_command(actions, "path", _history_path, "print where the history's database is, and how much room it takes")
     search = _add_command(actions, "search", _history_search, "print the pictures whose prompt holds every word")
     search.add_argument("text", help="words in English or Chinese; the newest picture comes first")
     search.add_argument("--limit", type=int, default=60, metavar="N", help="pictures at most (default: 60)")
     search.add_argument("--json", action="store_true", help="one JSON object a line for each picture")
-    _add_folders(search)
+    export = _add_command(actions, "export", _history_export, "copy the kept pictures that match, or all, elsewhere")
+    export.add_argument("query", nargs="?", default="", help="words that the prompt must hold")
+    export.add_argument("--out", type=Path, metavar="DIR|FILE.zip", help="default: a new folder here")
+    export.add_argument("--everything", action="store_true", help="candidates that were not kept, too")
+    backup = _add_command(actions, "backup", _history_backup, "copy database and pictures as of one moment")
+    backup.add_argument("--out", type=Path, metavar="FILE.zip|DIR", help="default: a new ZIP file here")
+    restore = _add_command(actions, "restore", _history_restore, "take a backup in, into an empty data folder")
+    restore.add_argument("file", type=Path, help="what `history backup` wrote")
+    restore.add_argument("--merge", action="store_true", help="beside what is in the data folder already")
+    purge = _add_command(actions, "purge", _history_purge, "count the candidates that nobody kept, or delete them")
+    purge.add_argument("--yes", action="store_true", help="delete them, for good")
+    for command in actions.choices.values():
+        _add_folders(command)
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = _add_command(commands, "doctor", _doctor, "check the history and the models against their files")
+    doctor.add_argument("--repair", action="store_true", help="rebuild what can be rebuilt; deletes no picture")
+    doctor.add_argument("--json", action="store_true", help="one JSON object")
+    _add_folders(doctor)
 
 
 def _add_models(commands: Any) -> None:
@@ -263,6 +284,29 @@ def build_request(arguments: argparse.Namespace) -> GenerationRequest:
 
 def _history_path(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
     print(settings.database)
+    if settings.database.is_file():
+        print(care_command.space_line(settings), file=sys.stderr)
+
+
+def _history_export(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    care_command.export_pictures(settings, arguments.query, arguments.out, everything=arguments.everything)
+
+
+def _history_backup(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    care_command.write_backup(settings, arguments.out)
+
+
+def _history_restore(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    care_command.read_backup(settings, arguments.file, merge=arguments.merge)
+
+
+def _history_purge(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    care_command.purge(settings, confirmed=arguments.yes)
+
+
+def _doctor(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> int:
+    sound = care_command.examine(settings, repair=arguments.repair, as_json=arguments.json)
+    return 0 if sound else FAILED
 
 
 def _history_search(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:

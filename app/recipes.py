@@ -22,7 +22,9 @@ CHUNK = "dalle-studio"
 VERSION = 1
 MAX_FILE_BYTES = 64 * 2**20
 MAX_TOKENS = 2**16
+MAX_TOKEN = 2**32 - 1
 MAX_PARENTS = 64
+MAX_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,11 @@ def from_json(text: str) -> Recipe:
             request=request,
             index=_typed("index", candidate.get("index"), int),
             seed=_typed("seed", candidate.get("seed"), int),
-            model=_typed("model name", model.get("name"), str),
-            model_sha256=_typed("model sha256", model.get("sha256"), str),
-            tokens=_list("tokens", values.get("tokens"), int, MAX_TOKENS),
+            model=_name("model name", model.get("name")),
+            model_sha256=_name("model sha256", model.get("sha256")),
+            tokens=_tokens(values.get("tokens")),
             parents=_list("parents", values.get("parents", []), str, MAX_PARENTS),
-            app_version=_typed("app", values.get("app", ""), str),
+            app_version=_name("app", values.get("app", "")),
         )
         if request.seeds[recipe.index : recipe.index + 1] != (recipe.seed,):
             raise RecipeError(f"Candidate {recipe.index} with seed {recipe.seed} is none of the recipe's request.")
@@ -194,6 +196,21 @@ def _list(name: str, value: object, kind: type, most: int) -> tuple[Any, ...]:
     if not isinstance(value, list) or len(value) > most:
         raise RecipeError(f"The {name} must be a list of at most {most}.")
     return tuple(_typed(name, item, kind) for item in value)
+
+
+def _tokens(value: object) -> tuple[int, ...]:
+    tokens: tuple[int, ...] = _list("tokens", value, int, MAX_TOKENS)
+    if tokens and not 0 <= min(tokens) <= max(tokens) <= MAX_TOKEN:
+        raise RecipeError(f"The tokens reach from {min(tokens)} to {max(tokens)}; expected 0 to {MAX_TOKEN}.")
+    return tokens
+
+
+def _name(name: str, value: object) -> str:
+    """A short text that can be stored: JSON may hold halves of characters, which are no text."""
+    text: str = _typed(name, value, str)
+    if len(text) > MAX_NAME or any("\ud800" <= character <= "\udfff" or character == "\0" for character in text):
+        raise RecipeError(f"{name} is {text!r:.80}; expected a text of at most {MAX_NAME} characters.")
+    return text
 
 
 def _typed(name: str, value: object, kind: object) -> Any:

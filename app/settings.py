@@ -55,6 +55,11 @@ class Settings:
         return self.data_dir / "db" / "backups"
 
     @property
+    def marks(self) -> Path:
+        """What the pictures' own recipes cannot tell, beside the database, for the day that is lost."""
+        return self.data_dir / "db" / "marks.json"
+
+    @property
     def images(self) -> Path:
         return self.data_dir / "images"
 

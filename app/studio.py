@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from app.errors import DataFolderBusy, HistoryError, NotFound
 from app.history import History, ImageRow, JobRow, Ranking
+from app.history import space as room
+from app.history.checkup import is_lost
 from app.history.files import file_stem, save_beside_others
+from app.history.marks import Sidecar
+from app.history.ownership import acquire, owner_lock
 from app.ranking import load_candidates, rank
-from app.recipes import read_recipe
+from app.recipes import Recipe, read_recipe
 from app.reproduction import compare
 from app.settings import Settings
 from app.sources import WHOLE, Crop, Source, Sources, Upload
@@ -28,6 +30,7 @@ from app.views import (
     ModelStatus,
     Move,
     Reproduction,
+    SpaceView,
     Tile,
     TileState,
 )
@@ -85,13 +88,14 @@ class Studio:
         self.settings = settings
         self._load_model = load_model
         self._bell = Bell()
-        self._lock = _owner_lock(settings)
+        self._lock = owner_lock(settings)
         self._closed = False
         self._history: History | None = None
         self._worker: Worker | None = None
         self._sources: Sources | None = None
         self._revisions = itertools.count(1)
         self._touched: dict[str, int] = {}  # settled jobs that changed since, and when: see `touched`
+        self._sidecar: Sidecar | None = None
 
     # Life
 
@@ -100,8 +104,9 @@ class Studio:
 
         Raises DataFolderBusy where another process owns the folder.
         """
-        _acquire(self._lock, self.settings)
+        acquire(self._lock, self.settings)
         try:
+            _refuse_lost(self.settings)
             self._history = History(self.settings, owner=True)
             self._history.interrupt_running()
         except BaseException:
@@ -109,6 +114,8 @@ class Studio:
             raise
         self._worker = Worker(self._history, self.settings, self._load_model, self._bell)
         self._sources = Sources(self._history, self._worker.run_errand)
+        self._sidecar = Sidecar(self._history, self.settings.marks)
+        self._sidecar.start()
 
     def start(self) -> None:
         """Open unless that was done, and start the worker, which loads the model. Raises DataFolderBusy."""
@@ -121,6 +128,8 @@ class Studio:
         if self._closed or self._history is None or self._worker is None:
             return
         self._worker.close()
+        if self._sidecar is not None:
+            self._sidecar.close()
         self._closed = True
         self._history.close()
         self._lock.release()
@@ -308,6 +317,10 @@ class Studio:
             raise RequestError(f"limit is {limit}; expected a value from 1 to {MAX_PAGE}.")
         return [image_view(row) for row in self.history.images(query, limit, before, kept_only)]
 
+    def images_count(self, query: str = "", kept_only: bool = True) -> int:
+        """How many pictures `images` finds in all."""
+        return self.history.images_count(query, kept_only)
+
     def image(self, image_id: str) -> ImageView:
         return image_view(self.history.image(image_id))
 
@@ -366,6 +379,39 @@ class Studio:
         """Copy pictures, recipes included, into `folder` under readable names, over nothing. Raises OutputError."""
         return [export_image(self.history, image_id, folder) for image_id in image_ids]
 
+    def read_recipe(self, data: bytes) -> Recipe:
+        """The recipe inside a PNG of ours, or of anybody's studio like this one. Raises RecipeError."""
+        return read_recipe(data)
+
+    # Room on disk
+
+    def space(self) -> SpaceView:
+        """What the history takes, and what a purge would give back."""
+        return space_view(self.history)
+
+    def purge_unkept(self, up_to: str) -> SpaceView:
+        """Delete the candidates that nobody kept, starred, tagged or used, as `space` counted them; what is left then.
+
+        `up_to` is that count's: what was painted since stays.
+        """
+        room.purge(self.history, up_to)
+        self._bell.ring()
+        return self.space()
+
+
+def space_view(history: History) -> SpaceView:
+    taken, unkept = room.measure(history.settings), room.unkept(history)
+    return SpaceView(taken.pictures, taken.picture_bytes, taken.total_bytes, unkept.count, unkept.bytes, unkept.up_to)
+
+
+def _refuse_lost(settings: Settings) -> None:
+    """A new, empty history over the pictures of a lost one would hide them, and write over what is known of them."""
+    if is_lost(settings):
+        raise HistoryError(
+            f"The database of {settings.data_dir} is gone, but its pictures are there. "
+            "Bring it back with: python app.py doctor --repair"
+        )
+
 
 def export_image(history: History, image_id: str, folder: Path) -> Path:
     row, source = history.image(image_id), history.image_path(image_id)
@@ -382,10 +428,10 @@ def read_job(history: History, job_id: str) -> JobView:
 @contextlib.contextmanager
 def open_history(settings: Settings) -> Iterator[History]:
     """The history of a data folder, whether or not a studio runs on it. Raises HistoryError where there is none."""
-    lock, owner = _owner_lock(settings), False
+    lock, owner = owner_lock(settings), False
     if settings.database.is_file():
         with contextlib.suppress(DataFolderBusy):
-            _acquire(lock, settings)
+            acquire(lock, settings)
             owner = True
     try:
         history = History(settings, owner=owner)
@@ -413,9 +459,9 @@ def submit_to_owner(
 
 def owner_is_alive(settings: Settings) -> bool:
     """Whether some process owns the data folder."""
-    lock = _owner_lock(settings)
+    lock = owner_lock(settings)
     try:
-        _acquire(lock, settings)
+        acquire(lock, settings)
     except DataFolderBusy:
         return True
     lock.release()
@@ -489,19 +535,3 @@ def _tile(image: ImageRow) -> Tile:
 def _check_room(history: History) -> None:
     if history.queued_count() >= MAX_QUEUED:
         raise RequestError(f"{MAX_QUEUED} jobs are waiting already. Wait for some, or cancel some, then try again.")
-
-
-def _owner_lock(settings: Settings) -> FileLock:
-    return FileLock(settings.lock, timeout=0, thread_local=False)
-
-
-def _acquire(lock: FileLock, settings: Settings) -> None:
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise DataFolderBusy(
-            f"Another Dalle Studio is using {settings.data_dir}. Close it, or choose another --data-dir."
-        ) from error
-    except OSError as error:
-        raise HistoryError(f"The data folder {settings.data_dir} cannot be used: {error.strerror or error}.") from error

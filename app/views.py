@@ -127,3 +127,27 @@ class ModelStatus:
     message: str
     spec: "ModelSpec | None"
     device: str
+
+
+@dataclass(frozen=True)
+class SpaceView:
+    """Room on disk, in bytes. `unkept` candidates may be purged; `up_to` is the newest one's id."""
+
+    pictures: int
+    picture_bytes: int
+    total_bytes: int
+    unkept: int
+    unkept_bytes: int
+    up_to: str
+
+
+def readable_size(size: int) -> str:
+    """`512 bytes`, `1.4 MB`: powers of 1000, as file managers count."""
+    if size < 1000:
+        return f"{size} byte" if size == 1 else f"{size} bytes"
+    for unit in ("kB", "MB", "GB"):
+        size_in_unit = size / 1000
+        if size_in_unit < 999.5 or unit == "GB":
+            break
+        size = round(size_in_unit)
+    return f"{size_in_unit:.1f} {unit}" if size_in_unit < 9.95 else f"{size_in_unit:.0f} {unit}"

@@ -18,6 +18,19 @@ def relative_path(image_id: str, created: datetime) -> PurePosixPath:
     return PurePosixPath(f"{created:%Y}", f"{created:%m}", f"{image_id}.png")
 
 
+def thumbnail_of(thumbnails: Path, path: str) -> Path:
+    """Where the thumbnail of the picture `path` lies."""
+    return (thumbnails / path).with_suffix(".webp")
+
+
+def locate(folder: Path, path: str) -> Path | None:
+    """The file that a row's `path` names below `folder`; None where it would lead out of there."""
+    with contextlib.suppress(ValueError, OSError):  # a NUL, or a loop of links
+        file = folder / path
+        return file if file.resolve().is_relative_to(folder.resolve()) else None
+    return None
+
+
 def write_file(target: Path, data: bytes) -> None:
     """Write through a temporary file beside `target`: fsync, then move into place, then fsync the folder."""
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -18,21 +18,26 @@ def upgrade(connection: sqlite3.Connection, backups: Path, version: int) -> None
     database = Database(connection)
     if migrations.pending(database):
         if database.table_names():
-            _back_up(connection, backups)
+            back_up(connection, backups)
         migrations.apply(database)
     connection.execute(f"PRAGMA user_version = {version}")
 
 
-def _back_up(connection: sqlite3.Connection, folder: Path) -> None:
+def back_up(connection: sqlite3.Connection, folder: Path) -> None:
+    """Copy the database into `folder`, as of one moment; the oldest copies go."""
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"history-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.sqlite3"
+    copy_database(connection, folder / f"history-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}.sqlite3")
+    for old in sorted(folder.glob("history-*.sqlite3"))[:-BACKUPS_KEPT]:
+        old.unlink()
+
+
+def copy_database(connection: sqlite3.Connection, target: Path) -> None:
+    """A copy as of one moment, whoever else reads and writes meanwhile."""
     copy = sqlite3.connect(target)
     try:
         connection.backup(copy)
     finally:
         copy.close()
-    for old in sorted(folder.glob("history-*.sqlite3"))[:-BACKUPS_KEPT]:
-        old.unlink()
 
 
 @migrations()

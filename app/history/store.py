@@ -10,7 +10,7 @@ import json
 import sqlite3
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,8 @@ from PIL import Image
 from ulid import ULID
 
 from app.errors import HistoryError, NotFound
-from app.history.files import relative_path, write_file, write_thumbnail
+from app.history.files import locate, relative_path, thumbnail_of, write_file, write_thumbnail
+from app.history.marks import Marks, collect
 from app.history.search import indexable, match_expression
 from app.recipes import Recipe, request_from_json, request_to_json, to_png
 from app.settings import Settings
@@ -134,9 +135,9 @@ class History:
         self._closed = False
         if not owner and not settings.database.is_file():
             raise HistoryError(f"There is no history in {settings.data_dir} yet.")
-        with _plain_words(settings.database):
+        with plain_words(settings.database):
             settings.database.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = _connect(settings.database)
+            self._writer = connect(settings.database)
             try:
                 self._prepare(owner)
             except BaseException:
@@ -319,7 +320,7 @@ class History:
         created, image_id = datetime.now(UTC), str(ULID())
         data = to_png(new.image, new.recipe)
         path = relative_path(image_id, created)
-        with _plain_words(self.settings.database):
+        with plain_words(self.settings.database):
             write_file(self.settings.images / path, data)
         try:
             self._insert_image(new, image_id, str(path), created, hashlib.sha256(data).hexdigest())
@@ -386,18 +387,10 @@ class History:
 
     def images(self, query: str, limit: int, before: str | None, kept_only: bool) -> list[ImageRow]:
         """Newest first, those older than picture `before`; with a query, those whose text holds each of its words."""
-        wheres, values = ["trashed_at IS NULL"], []
-        if kept_only:
-            wheres.append("(kept OR starred)")
+        wheres, values = _matching(query, kept_only)
         if before is not None:
             wheres.append("images.id < ?")
             values.append(_storable(before))
-        if query.strip():
-            expression = match_expression(query)
-            if expression is None:
-                return []
-            wheres.append("images.id IN (SELECT image_id FROM search WHERE search MATCH ?)")
-            values.append(expression)
         sql = f"{_IMAGES} WHERE {' AND '.join(wheres)} ORDER BY images.id DESC LIMIT ?"
         return [_image_row(row) for row in self._read(sql, (*values, limit))]
 
@@ -425,6 +418,12 @@ class History:
         with self._writing() as writer:
             _write_rankings(writer, rankings)
 
+    def images_count(self, query: str, kept_only: bool) -> int:
+        """How many pictures `images` finds in all."""
+        wheres, values = _matching(query, kept_only)
+        count: int = self._read(f"SELECT COUNT(*) FROM images WHERE {' AND '.join(wheres)}", values)[0][0]
+        return count
+
     def mark_image(self, image_id: str, *, starred: bool | None = None, kept: bool | None = None) -> None:
         """Set what is not None. Raises NotFound."""
         with self._writing() as writer:
@@ -437,8 +436,8 @@ class History:
 
     def image_path(self, image_id: str) -> Path:
         """The picture's file. Raises NotFound where the row or the file is gone."""
-        path = self.settings.images / self.image(image_id).path
-        if not path.resolve().is_relative_to(self.settings.images.resolve()) or not path.is_file():
+        path = locate(self.settings.images, self.image(image_id).path)
+        if path is None or not path.is_file():
             raise NotFound(f"The file of picture {image_id} is gone from the data folder.")
         return path
 
@@ -447,19 +446,47 @@ class History:
         original = self.image_path(image_id)
         path = self._thumbnail(self.image(image_id).path)
         if not path.is_file():
-            with _plain_words(self.settings.database), Image.open(original, formats=("PNG",)) as image:
+            with plain_words(self.settings.database), Image.open(original, formats=("PNG",)) as image:
                 write_thumbnail(path, image)
         return path
 
     def _thumbnail(self, path: str) -> Path:
-        return (self.settings.thumbnails / path).with_suffix(".webp")
+        return thumbnail_of(self.settings.thumbnails, path)
 
     # Connections
+
+    def writing(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """A transaction for the rest of this package. Raises HistoryError, with everything rolled back."""
+        return self._writing()
+
+    def read(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[sqlite3.Row]:
+        """Rows for the rest of this package."""
+        return self._read(sql, values)
+
+    def back_up(self) -> None:
+        """Copy the database beside itself."""
+        from app.history import migrations  # its library is slow to import
+
+        with self._writer_lock, plain_words(self.settings.database):
+            self._check_open()
+            migrations.back_up(self._writer, self.settings.backups)
+
+    def copy_to(self, target: Path) -> None:
+        """Copy the database to a new file."""
+        from app.history import migrations
+
+        with plain_words(self.settings.database):
+            migrations.copy_database(self._reader(), target)
+
+    def marks(self) -> Marks:
+        """What the sidecar holds."""
+        with plain_words(self.settings.database):
+            return collect(self._reader())
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """The writer, inside a transaction that took the write lock at once; rolled back on any error."""
-        with self._writer_lock, _plain_words(self.settings.database):
+        with self._writer_lock, plain_words(self.settings.database):
             self._check_open()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -470,8 +497,8 @@ class History:
                     self._writer.execute("ROLLBACK")
                 raise
 
-    def _read(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        with _plain_words(self.settings.database):
+    def _read(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[sqlite3.Row]:
+        with plain_words(self.settings.database):
             return self._reader().execute(sql, values).fetchall()
 
     def _reader(self) -> sqlite3.Connection:
@@ -490,7 +517,7 @@ class _Reader:
     """One thread's connection, closed when the thread's locals are dropped."""
 
     def __init__(self, database: Path) -> None:
-        self.connection = _connect(database)
+        self.connection = connect(database)
         self.connection.execute("PRAGMA query_only = ON")
 
     def __del__(self) -> None:
@@ -523,7 +550,19 @@ def _write_rankings(writer: sqlite3.Connection, rankings: Sequence[Ranking]) -> 
         writer.execute("UPDATE images SET kept = ? WHERE id = ?", (ranking.kept, ranking.image_id))
 
 
-def _connect(database: Path) -> sqlite3.Connection:
+def _matching(query: str, kept_only: bool) -> tuple[list[str], list[object]]:
+    """Conditions and their values for the pictures that `query` finds."""
+    wheres, values = ["trashed_at IS NULL"], list[object]()
+    if kept_only:
+        wheres.append("(kept OR starred)")
+    if query.strip():
+        expression = match_expression(query)
+        wheres.append("images.id IN (SELECT image_id FROM search WHERE search MATCH ?)" if expression else "0")
+        values += [expression] if expression else []
+    return wheres, values
+
+
+def connect(database: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(database, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
@@ -532,8 +571,8 @@ def _connect(database: Path) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def _plain_words(database: Path) -> Iterator[None]:
-    """Turns what SQLite and the file system raise into HistoryErrors an artist can act on."""
+def plain_words(database: Path) -> Iterator[None]:
+    """Turns what SQLite and the file system raise about a data folder into HistoryErrors an artist can act on."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
@@ -549,7 +588,10 @@ def _explain(error: sqlite3.Error | OSError, database: Path) -> str:
     if "locked" in text:
         return "Another program keeps the history locked. Close it and try again."
     if "malformed" in text or "not a database" in text:
-        return f"The history {database} is damaged. Put a copy from {database.parent / 'backups'} in its place."
+        return (
+            f"The history {database} is damaged. Run: python app.py doctor --repair. "
+            f"Earlier copies are in {database.parent / 'backups'}."
+        )
     return f"The history cannot be used: {text}."
 
 

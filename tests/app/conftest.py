@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from app.history import History, marks
 from app.settings import Settings
 from app.studio import JobView, Studio
 from app.ui.serve import open_page
 from dalle_core.request import GenerationRequest
+from tests.app.histories import paint
 from tests.fakes import QUICK_SPEC, FakeModel, fake_studio
 
 SECONDS = 30  # no test waits longer for the worker, however busy the machine
@@ -22,7 +24,7 @@ StartStudio = Callable[..., Studio]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data")
+    return Settings(data_dir=tmp_path / "data", models_dir=tmp_path / "models")
 
 
 @pytest.fixture
@@ -113,3 +115,20 @@ def wait_until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
     asyncio.run(asyncio.wait_for(poll(), SECONDS))
+
+
+@pytest.fixture
+def ids(settings: Settings) -> list[str]:
+    """A sound history of three pictures by two jobs, one picture starred, tagged and collected; the studio closed."""
+    history = History(settings, owner=True)
+    first = paint(history, "red apple", 2)
+    last = paint(history, "红苹果", 1, parents=(first[0],))
+    history.mark_image(first[1], starred=True)
+    with history.writing() as writer:
+        writer.execute("INSERT INTO tags VALUES (?, 'fruit')", (first[0],))
+        writer.execute("INSERT INTO collections VALUES ('c', 'Best', '2026-01-01')")
+        writer.execute("INSERT INTO collection_images VALUES ('c', ?, 0)", (first[0],))
+        writer.execute("UPDATE search SET tags = 'fruit' WHERE image_id = ?", (first[0],))
+    marks.write(history, settings.marks)
+    history.close()
+    return first + last

@@ -1,0 +1,105 @@
+"""How much room a history takes, and how to get some back: candidates that were not kept and that nothing needs."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.history.files import locate, thumbnail_of
+from app.history.store import History
+from app.settings import Settings
+
+# Neither kept nor marked in any way, nothing was made from them, and the job that painted them has ended.
+_UNKEPT = """
+    SELECT images.id, images.path FROM images JOIN jobs ON jobs.id = images.job_id
+    WHERE NOT images.kept AND NOT images.starred AND images.trashed_at IS NULL
+        AND jobs.status NOT IN ('queued', 'running') AND images.id <= :up_to
+        AND NOT EXISTS (SELECT 1 FROM edges WHERE parent_id = images.id)
+        AND NOT EXISTS (SELECT 1 FROM collection_images WHERE image_id = images.id)
+        AND NOT EXISTS (SELECT 1 FROM tags WHERE image_id = images.id)
+        AND NOT EXISTS (
+            SELECT 1 FROM jobs AS later WHERE later.source_id = images.id AND later.status IN ('queued', 'running')
+        )
+    ORDER BY images.id
+"""
+NEWEST = "~"  # after every id
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes on disk; `other_bytes` are thumbnails, database, backups and the rest."""
+
+    pictures: int
+    picture_bytes: int
+    other_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        return self.picture_bytes + self.other_bytes
+
+
+@dataclass(frozen=True)
+class Unkept:
+    """Candidates that may go. `up_to` is the newest one's id: what is painted later is not among them."""
+
+    count: int
+    bytes: int
+    up_to: str
+
+
+def measure(settings: Settings) -> Space:
+    pictures = [size for name, size in _files(settings.images) if name.endswith(".png")]
+    everything = sum(size for _, size in _files(settings.data_dir))
+    return Space(len(pictures), sum(pictures), everything - sum(pictures))
+
+
+def unkept(history: History) -> Unkept:
+    """What a purge would remove now."""
+    rows = history.read(_UNKEPT, {"up_to": NEWEST})
+    sizes = [_size(file) for _, path in rows for file in _files_of(history.settings, path)]
+    return Unkept(len(rows), sum(sizes), rows[-1]["id"] if rows else "")
+
+
+def purge(history: History, up_to: str) -> Unkept:
+    """Remove the unkept candidates up to one: rows first, then files. A crash between leaves files for `doctor`.
+
+    The database keeps its size; what is painted next fills the room in it.
+    """
+    with history.writing() as writer:
+        rows = writer.execute(_UNKEPT, {"up_to": up_to}).fetchall()
+        ids = json.dumps([row["id"] for row in rows])
+        for table, column in (("search", "image_id"), ("images", "id")):
+            writer.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (ids,))
+    freed = sum(_remove(file) for _, path in rows for file in _files_of(history.settings, path))
+    return Unkept(len(rows), freed, up_to)
+
+
+def _files_of(settings: Settings, path: str) -> list[Path]:
+    """A picture's files; none where its row leads out of the images folder."""
+    picture = locate(settings.images, path)
+    return [] if picture is None else [picture, thumbnail_of(settings.thumbnails, path)]
+
+
+def _remove(file: Path) -> int:
+    size = _size(file)
+    try:
+        file.unlink(missing_ok=True)
+    except OSError:  # open in another program: `doctor` finds it again
+        return 0
+    return size
+
+
+def _size(file: Path) -> int:
+    with contextlib.suppress(OSError):
+        return file.stat().st_size
+    return 0
+
+
+def _files(folder: Path) -> Iterator[tuple[str, int]]:
+    """Name and size of every file below `folder`; links are not followed."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                yield name, os.lstat(os.path.join(place, name)).st_size

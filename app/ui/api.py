@@ -5,6 +5,9 @@ its job to finish. Answers are plain JSON: a picture is fetched from its `url` w
 cookies where the studio asks for a password. The docstrings are what callers read.
 """
 
+import asyncio
+import base64
+import binascii
 import contextlib
 import secrets
 from asyncio import to_thread
@@ -15,17 +18,23 @@ import gradio as gr
 from gradio.events import api
 
 from app.recipes import request_from_dict
+from app.sources import MAX_UPLOAD_BYTES, Crop, Source
 from app.studio import ImageView, JobView, Studio
 from app.ui.form import RANDOM_SEEDS
+from app.ui.media import ULID
 from app.ui.payloads import state_words
 from dalle_core.errors import DalleError, RequestError
 from dalle_core.request import GenerationRequest
 
-MAX_FOUND = 500
+NAMES = ("generate", "complete", "rerank", "history_search")
+POLL_SECONDS = 0.1
 
 
 class Picture(TypedDict):
-    """`score` is the match with the words, `percentile` how many random pairs it beats; both None where unranked."""
+    """`score` is the match with the words, `percentile` how many random pairs it beats; both None where unranked.
+
+    The top `kept_rows` token rows were given, not painted.
+    """
 
     id: str
     url: str
@@ -36,6 +45,7 @@ class Picture(TypedDict):
     percentile: float | None
     rank: int | None
     kept: bool
+    kept_rows: int
     seconds: float
     created: str
 
@@ -43,7 +53,7 @@ class Picture(TypedDict):
 def add_endpoints(studio: Studio) -> None:
     """Inside a Blocks: these names are public, whatever else the page does is not."""
     endpoints = Endpoints(studio)
-    for name in ("generate", "history_search"):
+    for name in NAMES:
         api(getattr(endpoints, name), api_name=name, concurrency_limit=None)
 
 
@@ -96,6 +106,75 @@ class Endpoints:
             )
             return await self._painted(await to_thread(self.studio.submit, request))
 
+    async def complete(
+        self,
+        picture: str,
+        rows: int,
+        prompt: str,
+        negative_prompt: str = "",
+        count: int = 9,
+        keep: int = 4,
+        seed: int | None = None,
+        temperature: float = GenerationRequest.temperature,
+        top_k: int = GenerationRequest.top_k,
+        top_p: float = GenerationRequest.top_p,
+        guidance: float = GenerationRequest.guidance_scale,
+        letterbox: bool = False,
+    ) -> list[Picture]:
+        """Keep the top of a picture and paint the rest anew, from words; return the best of what came out, best first.
+
+        The model paints from the top, so only the top can be kept. It sees the picture as image tokens, coarser than
+        the picture itself. Everything painted also goes into the studio's history.
+
+        Args:
+            picture: The id of a picture in the history, or a PNG or JPEG file in base64.
+            rows: How many token rows to keep from the top, of 8 in a picture of the bundled model.
+            prompt: What the whole picture shows, in English or Chinese.
+            negative_prompt: What to steer away from.
+            count: How many candidates to paint, from 1 to 256.
+            keep: How many of the best to keep and return; no more than count.
+            seed: The first candidate's seed, each next one's is one more; nothing draws one at random.
+            temperature: From 0 to 5. Low is safe, high is adventurous.
+            top_k: Choose among this many likeliest tokens only; 0 keeps all.
+            top_p: Choose among the likeliest tokens that sum to this share only; 1 keeps all.
+            guidance: How closely to follow the words, from 0 to 30; 1 turns it off.
+            letterbox: Of a picture that is not square, take all, with bars, instead of the square in its middle.
+        Returns:
+            A list of pictures; GET a picture's url for its PNG, which carries the recipe to paint it again.
+        """
+        with _plainly():
+            _check("rows", rows, int)
+            request = read_request(
+                prompt=prompt,
+                negative_prompt=negative_prompt,
+                count=count,
+                keep=keep,
+                seed=seed,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                guidance_scale=guidance,
+            )
+            source = await self._source(picture, Crop(letterbox=letterbox is True))
+            return await self._painted(await to_thread(self.studio.complete, request, source, rows))
+
+    async def rerank(self, job: str, text: str = "") -> list[Picture]:
+        """Rank the pictures of a finished job by other words, without painting, and return the best, best first.
+
+        What the job keeps changes with it: the studio shows the new order too.
+
+        Args:
+            job: The job's id, as pictures have it.
+            text: The words to rank by, in English or Chinese; empty goes back to the job's own.
+        Returns:
+            A list of as many pictures as the job was asked to keep.
+        """
+        with _plainly():
+            _check("job", job, str)
+            _check("text", text, str)
+            await self._model_there()
+            return await self._kept(await to_thread(self.studio.rerank, job, text or None))
+
     async def history_search(self, text: str = "", limit: int = 20, before: str | None = None) -> list[Picture]:
         """Find pictures painted earlier by the words of their prompts, newest first.
 
@@ -122,8 +201,26 @@ class Endpoints:
             last = view
         if last is None or last.status != "done":
             raise DalleError(state_words(last) if last and last.final else "The studio was closed.")
-        kept = [tile.image_id for tile in last.tiles if tile.kept and tile.image_id]
+        return await self._kept(last)
+
+    async def _kept(self, view: JobView) -> list[Picture]:
+        kept = [tile.image_id for tile in view.tiles if tile.kept and tile.image_id]
         return [picture(await to_thread(self.studio.image, image_id)) for image_id in kept]
+
+    async def _source(self, given: str, crop: Crop) -> Source:
+        _check("picture", given, str)
+        if ULID.fullmatch(given):
+            await to_thread(self.studio.image, given)  # one that is not there is told before the model is waited for
+            await self._model_there()
+            return await to_thread(self.studio.prepare_source, image_id=given, crop=crop)
+        data = read_base64(given)
+        await self._model_there()
+        return await to_thread(self.studio.prepare_source, data, crop=crop)
+
+    async def _model_there(self) -> None:
+        """Wait until the model is loaded, or could not be, without a thread."""
+        while self.studio.model_status().state == "loading":
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def picture(image: ImageView) -> Picture:
@@ -137,6 +234,7 @@ def picture(image: ImageView) -> Picture:
         percentile=image.percentile,
         rank=image.rank,
         kept=image.kept,
+        kept_rows=image.kept_rows,
         seconds=image.seconds,
         created=image.created.isoformat(),
     )
@@ -148,6 +246,19 @@ def read_request(*, count: object, keep: object, seed: object, **values: Any) ->
         keep = min(count, keep)
     drawn = secrets.randbelow(RANDOM_SEEDS) if seed is None else seed
     return request_from_dict({"count": count, "keep": keep, "seed": drawn, **values})
+
+
+def read_base64(text: str) -> bytes:
+    """The file in `text`, which may be a data URL. Raises RequestError."""
+    encoded = text.partition(";base64,")[2] if text.startswith("data:") else text
+    if len(encoded) > 2 * MAX_UPLOAD_BYTES:
+        raise RequestError(f"The picture is too large; files of up to {MAX_UPLOAD_BYTES // 2**20} MiB are read.")
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise RequestError(
+            f"The picture is {text!r:.60}; expected the id of one in the history, or a PNG or JPEG file in base64."
+        ) from error
 
 
 def _check(name: str, value: object, kind: type) -> None:

@@ -43,8 +43,6 @@ def serve(studio: Studio, settings: Settings, say: Say) -> None:
     try:
         studio.start()  # only now: loading torch would keep the page waiting
         threading.Thread(target=_say_device, args=(studio, say), name="dalle-studio-device", daemon=True).start()
-        if settings.mcp:
-            say(f"MCP server: {page.local_url}gradio_api/mcp/")
         if settings.share:
             _share(page, hosts, say)
         if settings.desktop:
@@ -89,6 +87,9 @@ def open_page(studio: Studio, settings: Settings, hosts: KnownHosts | None = Non
             "middleware": guards((hosts or KnownHosts(settings)).knows),
         },
     )
+    if settings.mcp and page.mcp_error:  # which Gradio keeps to itself
+        page.close(verbose=False)
+        raise MissingPackage(f'--mcp cannot start: {page.mcp_error}. Try: pip install --upgrade "gradio[mcp]"')
     return page
 
 

@@ -1,20 +1,24 @@
 """The endpoints for programs, called as programs call them."""
 
 import asyncio
+import base64
+import io
 from typing import Any
 
 import httpx
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError, AuthenticationError
+from PIL import Image
 
 from app.recipes import read_recipe
+from app.ui.api import Picture
 from tests.app.conftest import OpenPage, wait_until
-from tests.fakes import FakeModel
+from tests.fakes import QUICK_SPEC, FakeModel
 
-NAMES = {"/generate", "/history_search"}
+NAMES = {"/generate", "/complete", "/rerank", "/history_search"}
 UNKNOWN = "01" + "A" * 24
-PICTURE = {"id", "url", "job", "prompt", "seed", "score", "percentile", "rank", "kept", "seconds", "created"}
+PICTURE = set(Picture.__annotations__)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,94 @@ def test_without_a_seed_one_is_drawn_and_no_more_are_kept_than_painted(client: C
     first, second = (paint(client, count=1, keep=4, seed=None) for _ in range(2))
     assert len(first) == len(second) == 1
     assert first[0]["seed"] != second[0]["seed"]
+
+
+def complete(client: Client, picture: str, rows: int = 2, **values: Any) -> list[dict[str, Any]]:
+    asked = {"prompt": "red apple", "count": 2, "keep": 1, "seed": 9, **values}
+    answer: list[dict[str, Any]] = client.predict(picture=picture, rows=rows, **asked, api_name="/complete")
+    return answer
+
+
+def file(side: tuple[int, int] = (80, 80), kind: str = "PNG") -> str:
+    """A blue picture in base64."""
+    buffer = io.BytesIO()
+    Image.new("RGB", side, (0, 0, 255)).save(buffer, kind)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_a_picture_of_the_history_is_completed_and_its_rows_come_back_unchanged(page: OpenPage, client: Client) -> None:
+    source = paint(client)[0]
+    (picture,) = complete(client, source["id"], rows=3)
+    assert picture["kept_rows"] == 3
+    given, painted = (read_recipe(page.studio.image_path(each["id"])).tokens for each in (source, picture))
+    assert painted[: 3 * QUICK_SPEC.cols] == given[: 3 * QUICK_SPEC.cols]
+    assert page.studio.job(picture["job"]).source_id == source["id"]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_file_is_completed(page: OpenPage, client: Client, kind: str) -> None:
+    (picture,) = complete(client, file(kind=kind))
+    with Image.open(page.studio.image_path(picture["id"])) as image:
+        assert image.getpixel((1, 1)) == (0, 0, 255)
+    assert complete(client, f"data:image/{kind.lower()};base64,{file(kind=kind)}")
+
+
+def test_of_a_wide_file_the_middle_is_taken_or_all(page: OpenPage, client: Client) -> None:
+    buffer, wide = io.BytesIO(), Image.new("RGB", (90, 30), (255, 0, 0))
+    wide.paste((0, 0, 255), (30, 0, 60, 30))
+    wide.save(buffer, "PNG")
+    for letterbox in (False, True):
+        (picture,) = complete(client, base64.b64encode(buffer.getvalue()).decode(), rows=2, letterbox=letterbox)
+        with Image.open(page.studio.image_path(picture["id"])) as image:
+            assert (image.getpixel((1, 20)) == (0, 0, 255)) is not letterbox
+
+
+@pytest.mark.parametrize(
+    ("picture", "values", "words"),
+    [
+        (UNKNOWN, {}, "no picture"),
+        ("../../etc/passwd", {}, "expected the id"),
+        ("", {}, "empty"),
+        ("aGVsbG8=", {}, "picture"),
+        (5, {}, "picture is 5"),
+        ({"path": "x"}, {}, "picture is {"),
+        (file(), {"rows": 0}, "0 rows"),
+        (file(), {"rows": 99}, "99 rows"),
+        (file(), {"rows": "2"}, "rows is '2'"),
+        (file(), {"prompt": ""}, "prompt is empty"),
+        (file()[:60], {}, "picture"),
+    ],
+)
+def test_bad_completions_are_told_what_is_wrong_and_queue_nothing(
+    page: OpenPage, client: Client, picture: Any, values: dict[str, Any], words: str
+) -> None:
+    before = jobs(page)
+    with pytest.raises(AppError) as told:
+        complete(client, picture, **values)
+    assert words in str(told.value)
+    assert jobs(page) == before
+
+
+def test_a_job_is_ranked_by_other_words_and_back(page: OpenPage, client: Client) -> None:
+    pictures = paint(client)
+    job = pictures[0]["job"]
+    other = client.predict(job=job, text="a green pear", api_name="/rerank")
+    assert [picture["rank"] for picture in other] == [1, 2]
+    assert other[0]["score"] != pictures[0]["score"]
+    assert page.studio.job(job).ranked_by == "a green pear"
+    assert client.predict(job=job, api_name="/rerank") == pictures
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({"job": UNKNOWN}, "no job"), ({"job": "../x"}, "no job"), ({"job": 5}, "job is 5"),
+     ({"text": 5}, "text is 5"), ({"text": "x" * 9999}, "9999 characters")],
+)  # fmt: skip
+def test_bad_rerankings_are_told_what_is_wrong(client: Client, values: dict[str, Any], words: str) -> None:
+    job = paint(client, count=1)[0]["job"]
+    with pytest.raises(AppError) as told:
+        client.predict(**{"job": job, "text": "a pear", **values}, api_name="/rerank")
+    assert words in str(told.value)
 
 
 def test_the_history_is_searched_in_both_languages_a_page_at_a_time(client: Client) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
@@ -93,8 +92,6 @@ class Studio:
         self._history: History | None = None
         self._worker: Worker | None = None
         self._sources: Sources | None = None
-        self._revisions = itertools.count(1)
-        self._touched: dict[str, int] = {}  # settled jobs that changed since, and when: see `touched`
         self._sidecar: Sidecar | None = None
 
     # Life
@@ -193,7 +190,9 @@ class Studio:
         """Take a job off the queue, or stop it within a decode step; what it finished stays. Finished jobs stay too."""
         if self.history.request_cancel(job_id) == "running":
             self.worker.cancel(job_id)
-        self._bell.ring()
+            self._bell.ring()
+        else:
+            self._bell.ring(job_id)
 
     def requeue(self, job_id: str) -> str:
         """Queue an unfinished job's request once more; returns the new job's id. Raises RequestError."""
@@ -209,7 +208,7 @@ class Studio:
     def dismiss(self, job_id: str) -> None:
         """The artist has seen how this job ended: no page brings it up again."""
         self.history.resolve_job(self.history.job(job_id).id)
-        self._touch(job_id)
+        self._bell.ring(job_id)
 
     def interrupted(self) -> list[JobView]:
         """What the end of an earlier run cut short, newest first, until it is queued again or dismissed."""
@@ -223,7 +222,8 @@ class Studio:
     def clear_queue(self) -> list[str]:
         """Cancel all that wait; returns their ids. What is being painted goes on."""
         ids = self.history.clear_queue()
-        self._bell.ring()
+        for job_id in ids:
+            self._bell.ring(job_id)
         return ids
 
     def running_job(self) -> str | None:
@@ -264,15 +264,12 @@ class Studio:
         """An event of the running loop that is set whenever anything changes; whoever waits clears it."""
         return self._bell.listening()
 
-    def touched(self, since: int) -> tuple[int, list[str]]:
-        """Jobs that were changed after they had ended: ranked by other words, starred, dismissed. Newer than `since`;
-        the number to ask with the next time comes first."""
-        touched = list(self._touched.items())
-        return max((number for _, number in touched), default=0), [id for id, number in touched if number > since]
+    def settled(self, since: int) -> tuple[int, list[str]]:
+        """Jobs that ended, or were changed after that (ranked, starred, dismissed), since the moment numbered `since`.
 
-    def _touch(self, job_id: str) -> None:
-        self._touched[job_id] = next(self._revisions)
-        self._bell.ring()
+        The number to ask with the next time comes first.
+        """
+        return self._bell.settled(since)
 
     def preview(self, job_id: str, index: int) -> bytes | None:
         """PNG of a candidate as it stands; None unless it is being painted."""
@@ -333,12 +330,12 @@ class Studio:
 
     def star(self, image_id: str, starred: bool) -> None:
         self.history.mark_image(image_id, starred=starred)
-        self._touch(self.history.image(image_id).job_id)
+        self._bell.ring(self.history.image(image_id).job_id)
 
     def keep(self, image_id: str, kept: bool = True) -> None:
         """Keep a candidate that was not among the best, or let one go."""
         self.history.mark_image(image_id, kept=kept)
-        self._touch(self.history.image(image_id).job_id)
+        self._bell.ring(self.history.image(image_id).job_id)
 
     def rerank(self, job_id: str, text: str | None = None) -> JobView:
         """Rank a finished job's pictures by another text, without painting; None goes back to the job's own.
@@ -352,7 +349,7 @@ class Studio:
         wanted = own if text is None else replace(row.request, rerank_text=text.strip()).rerank_text or own
         known = self.history.rankings(job_id, wanted, row.request.keep)
         self.history.rank(known or self._rank(pictures, wanted, row.request.keep))
-        self._touch(job_id)
+        self._bell.ring(job_id)
         return self.job(job_id)
 
     def _rank(self, pictures: list[ImageRow], text: str, keep: int) -> list[Ranking]:

@@ -44,18 +44,32 @@ LoadModel = Callable[[Path, "torch.device"], "ImageModel"]
 
 
 class Bell:
-    """Rung from any thread, heard in any number of event loops, which it never blocks."""
+    """Rung from any thread, heard in any number of event loops, which it never blocks.
+
+    Remembers which settled jobs it was rung for, so that a listener that was slow misses none.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._rings = 0
+        self._settled: dict[str, int] = {}  # the latest ring for each job
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
-    def ring(self) -> None:
+    def ring(self, settled: str | None = None) -> None:
+        """Something changed. `settled` is a job that ended, or that was changed after it had."""
         with self._lock:
+            if settled is not None:
+                self._rings += 1
+                self._settled[settled] = self._rings
             listeners = list(self._listeners)
         for loop, event in listeners:
             with contextlib.suppress(RuntimeError):  # a loop that was closed without a goodbye
                 loop.call_soon_threadsafe(event.set)
+
+    def settled(self, since: int) -> tuple[int, list[str]]:
+        """The jobs it was rung for after ring number `since`; the number to ask with the next time comes first."""
+        with self._lock:
+            return self._rings, [job_id for job_id, ring in self._settled.items() if ring > since]
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[asyncio.Event]:
@@ -186,7 +200,7 @@ class Worker:
         self._settle(self.painting, self._outcome(job, self.painting))
         self.painting = None
         self._cancelled.discard(job.id)
-        self._bell.ring()
+        self._bell.ring(job.id)
         return True
 
     def _outcome(self, job: JobRow, painting: Painting) -> Outcome:

@@ -12,7 +12,7 @@ import gradio as gr
 
 from app.studio import Studio
 from app.ui.form import RANDOM_SEEDS
-from app.ui.payloads import Payload, job_payload
+from app.ui.payloads import Payload
 from dalle_core.errors import DalleError
 from dalle_core.request import GenerationRequest
 
@@ -63,7 +63,7 @@ def numbers(tab: str) -> Numbers:
 def actions(tab: str) -> Actions:
     with gr.Row(elem_classes="actions"):
         paint = gr.Button("Paint", variant="primary", elem_id=_id(tab, "paint"), elem_classes="paint", scale=3)
-        stop = gr.Button("Stop", elem_id=_id(tab, "stop"), elem_classes="stop", scale=1, interactive=False)
+        stop = gr.Button("Stop", elem_id=_id(tab, "stop"), elem_classes="stop", scale=1)  # studio.js dims it
     return Actions(paint, stop, script_html(MESSAGE, "dalleStudio.message(element, {props, watch})"))
 
 
@@ -106,13 +106,12 @@ def wire_stop(studio: Studio, stop: gr.Button) -> None:
     stop.click(stop_painting, concurrency_limit=None, **PRIVATE)
 
 
-def submitted(studio: Studio, submit: Callable[[], str]) -> tuple[Payload, Any]:
-    """What message and board show once `submit` has queued a job, or said why it cannot."""
+def submitted(submit: Callable[[], str]) -> Payload:
+    """What the message shows once `submit` has queued a job, or said why it cannot."""
     try:
-        job = studio.job(submit())
+        return {"text": "", "job": submit()}
     except DalleError as error:
-        return {"text": str(error), "code": error.code, "try": secrets.token_hex(4)}, gr.skip()
-    return {"text": "", "job": job.id}, {"jobs": [job_payload(job)]}
+        return {"text": str(error), "code": error.code, "try": secrets.token_hex(4)}
 
 
 def event_field(event: gr.EventData, name: str) -> str:

@@ -13,6 +13,7 @@ placeholder="Search prompts and styles" aria-label="Search the history">
 <button type="button" class="more" hidden>Load more</button></div>"""
 HISTORY_SCRIPT = """dalleStudio.history(element, {server, send: {
     useSeed: image => trigger('use_seed', {image}),
+    usePrompt: image => trigger('use_prompt', {image}),
     useSettings: image => trigger('use_settings', {image}),
 }})"""
 

@@ -30,10 +30,11 @@ def build_page(studio: Studio) -> gr.Blocks:
                 widgets = create.layout(studio)
             with gr.Tab("History", id="history"):
                 gallery = history.layout(studio)
-        create.wire(studio, widgets, [widgets.actions.stop])
+        create.wire(studio, widgets)
         create.wire_reuse(studio, [widgets.board, gallery], widgets, tabs)
 
         async def watch_status() -> AsyncIterator[tuple[Payload, list[str], list[str]]]:
+            """Until the model is there, or not: what changes later comes by `/events`."""
             while True:
                 current = studio.model_status()
                 yield status_payload(current), create.style_chips(current), create.example_chips()

@@ -4,10 +4,11 @@ Knows the service layer's views and no widgets. Texts go out raw: the page sets 
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from app.recipes import request_to_json
-from app.views import ImageView, JobView, ModelStatus, Tile
+from app.views import REPRODUCTION, ImageView, JobView, ModelStatus, Reproduction, Tile
 
 Payload = dict[str, Any]
 
@@ -26,8 +27,11 @@ def job_payload(view: JobView) -> Payload:
     tiles = [tile for tile in shown if tile.image_id or not view.final]
     return {
         "id": view.id,
+        "kind": view.kind,
         "status": view.status,
         "final": view.final,
+        "again": view.unfinished and not view.resolved,
+        "ranking": ranking_payload(view),
         "prompt": view.request.prompt,
         "settings": request_words(view),
         "state": state_words(view),
@@ -46,8 +50,25 @@ def _tile_payload(view: JobView, tile: Tile) -> Payload:
         "preview": f"media/preview/{view.id}/{tile.index}?v={view.preview_row}" if shows_preview(view, tile) else None,
         "rank": tile.rank,
         "kept": tile.kept,
+        "starred": tile.starred,
         "match": match_words(tile.score, tile.percentile),
     }
+
+
+def queue_payload(waiting: Sequence[JobView]) -> list[Payload]:
+    return [{"id": view.id, "prompt": view.request.prompt, "words": waiting_words(view)} for view in waiting]
+
+
+def waiting_words(view: JobView) -> str:
+    return "once more, to compare" if view.kind == REPRODUCTION else counted(view.count, "candidate")
+
+
+def ranking_payload(view: JobView) -> Payload | None:
+    """What the ranks of an ended job belong to; None where there is nothing to rank."""
+    if not view.final or view.finished < 2 or view.kind == REPRODUCTION:
+        return None
+    own = view.request.rerank_text or view.request.prompt
+    return {"text": view.ranked_by, "own": view.ranked_by in {None, own}}
 
 
 def shows_preview(view: JobView, tile: Tile) -> bool:
@@ -82,7 +103,8 @@ def state_words(view: JobView) -> str:
         case "running":
             return _running_words(view)
         case "done":
-            return f"{counted(view.finished, 'candidate')}, best first"
+            order = ", best first" if view.ranked_by else ""
+            return counted(view.finished, "candidate") + order
         case "cancelled":
             return f"Stopped. {finished}." if view.finished else "Stopped before a picture was finished."
         case "failed":
@@ -120,7 +142,7 @@ def match_words(score: float | None, percentile: float | None) -> Payload | None
 
 
 def thumbnail_payload(image: ImageView) -> Payload:
-    return {"image": image.id, "prompt": image.prompt}
+    return {"image": image.id, "prompt": image.prompt, "starred": image.starred}
 
 
 def details_payload(image: ImageView) -> Payload:
@@ -131,6 +153,9 @@ def details_payload(image: ImageView) -> Payload:
         "seed": str(image.seed),
         "rank": f"{image.rank} of {request.count}" if image.rank else "",
         "match": match_words(image.score, image.percentile),
+        "ranked": f"for “{image.text_scored}”" if image.text_scored not in {None, image.prompt} else "",
+        "starred": image.starred,
+        "kept": image.kept,
         "facts": _facts(image),
         "recipe": recipe_text(image),
     }
@@ -149,6 +174,29 @@ def _facts(image: ImageView) -> list[tuple[str, str]]:
         ("Painted", f"{image.created.astimezone():%d %B %Y, %H:%M}"),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def reproduction_payload(again: Reproduction) -> Payload:
+    return {
+        "job": again.job.id,
+        "image": again.image_id,
+        "final": again.job.final,
+        "identical": again.identical,
+        "words": reproduction_words(again),
+    }
+
+
+def reproduction_words(again: Reproduction) -> str:
+    """Whether a picture that was painted again is the same, and if not, what may be why."""
+    if not again.job.final:
+        return f"Painting it again. {state_words(again.job)}."
+    if again.image_id is None:
+        return f"It was not painted again. {state_words(again.job)}"
+    if again.identical:
+        return "Painted again: identical, every token and every pixel."
+    what = f"{counted(again.tokens_differ, 'token')} came out otherwise" if again.tokens_differ else "the pixels differ"
+    why = "; ".join(again.changes) or "model, version and device are the same: the file or the history was changed"
+    return f"Painted again: not identical, {what}. What changed: {why}."
 
 
 def recipe_text(image: ImageView) -> str:

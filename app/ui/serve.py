@@ -13,6 +13,7 @@ from app.settings import Settings, check_exposure
 from app.studio import Studio
 from app.ui.brand import TITLE
 from app.ui.desktop import check_desktop, show_window
+from app.ui.events import event_routes
 from app.ui.guards import guards
 from app.ui.hosts import KnownHosts
 from app.ui.installable import installable_routes
@@ -83,7 +84,7 @@ def open_page(studio: Studio, settings: Settings, hosts: KnownHosts | None = Non
         head=theme.head(),
         js=theme.apply_theme(settings.theme),
         app_kwargs={
-            "routes": [*media_routes(studio), *installable_routes()],
+            "routes": [*media_routes(studio), *event_routes(studio), *installable_routes()],
             "middleware": guards((hosts or KnownHosts(settings)).knows),
         },
     )

@@ -4,8 +4,10 @@
 
 window.dalleStudio ??= (() => {
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const announce = new EventTarget(); // "submitted": a job was taken; "finished": the history has something new
+  // "news": what the studio tells every page; "submitted": a job was taken; "finished": the history has something new
+  const announce = new EventTarget();
   const RECALLED = "dalle-studio-jobs";
+  const UNANSWERED = "The studio does not answer.";
   const DRAFT = "dalle-studio-draft";
 
   function make(tag, attributes = {}, ...children) {
@@ -37,18 +39,62 @@ window.dalleStudio ??= (() => {
     try { return JSON.parse(sessionStorage.getItem(key)) ?? fallback; } catch { return fallback; }
   }
 
+  /* ---- live: one stream of news a page, as long as someone may be looking ---- */
+
+  const live = {
+    SILENCE: 10000, // ms without a beat: the machine slept, or the network went away
+
+    start() {
+      if (this.started) return;
+      this.started = true;
+      this.open();
+      document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
+      addEventListener("pagehide", () => this.close());
+      addEventListener("pageshow", () => this.open());
+      addEventListener("online", () => this.open());
+      setInterval(() => { if (!document.hidden && Date.now() - this.heard > this.SILENCE) this.open(); }, this.SILENCE / 2);
+    },
+
+    open() {
+      this.close();
+      this.heard = Date.now();
+      this.source = new EventSource("events");
+      this.source.addEventListener("beat", () => { this.heard = Date.now(); markStops(); });
+      this.source.addEventListener("message", event => {
+        this.heard = Date.now();
+        announce.dispatchEvent(new CustomEvent("news", { detail: JSON.parse(event.data) }));
+      });
+    },
+
+    close() {
+      this.source?.close();
+    },
+  };
+
+  /* Stop can be pressed while something is painted. A button that was drawn after the news gets its turn with a beat. */
+  function markStops() {
+    for (const button of document.querySelectorAll(".stop")) button.disabled = !live.running;
+  }
+
+  announce.addEventListener("news", ({ detail }) => {
+    const ended = detail.first || detail.jobs.some(job => job.id === live.running && job.final);
+    live.running = detail.jobs.find(job => job.status === "running")?.id ?? (ended ? null : live.running);
+    whenThere(() => document.querySelector(".stop"), markStops);
+  });
+
   /* ---- header, message, chips ---- */
 
   function status(element, { props, watch }) {
     const box = element.querySelector(".model-status");
-    const show = () => {
-      if (!props.value) return;
-      box.dataset.state = props.value.state;
-      box.title = props.value.detail;
-      setText(box.querySelector("span"), props.value.text);
+    const show = value => {
+      if (!value) return;
+      box.dataset.state = value.state;
+      box.title = value.detail;
+      setText(box.querySelector("span"), value.text);
     };
-    watch("value", show);
-    show();
+    watch("value", () => show(props.value));
+    announce.addEventListener("news", ({ detail }) => show(detail.status));
+    show(props.value);
   }
 
   function message(element, { props, watch }) {
@@ -127,42 +173,53 @@ window.dalleStudio ??= (() => {
   /* ---- the board: one section a job, one tile a candidate ---- */
 
   function board(element, context) {
-    const { props, watch, server, send } = context;
     const list = element.querySelector(".runs");
     const spoken = element.querySelector(".spoken");
     const runs = new Map();
-    const show = payload => {
-      for (const job of payload?.jobs ?? []) {
+    const settle = () => {
+      element.querySelector(".blank").hidden = runs.size > 0;
+      remember(RECALLED, [...runs.keys()].slice(-8));
+    };
+    const remove = id => {
+      runs.get(id)?.node.remove();
+      runs.delete(id);
+      settle();
+    };
+    /* What waits is in the queue, and what is painted only to compare is in the picture's dialog. */
+    const belongs = job => job.kind !== "reproduce" && job.status !== "queued" && (job.status !== "cancelled" || job.tiles.length > 0);
+    const show = jobs => {
+      for (const job of jobs) {
         if (!runs.has(job.id)) {
-          runs.set(job.id, new Run(job, context, words => setText(spoken, words)));
+          if (!belongs(job)) continue;
+          runs.set(job.id, new Run(job, context, words => setText(spoken, words), () => remove(job.id)));
           list.prepend(runs.get(job.id).node);
         }
         runs.get(job.id).update(job);
       }
-      element.querySelector(".blank").hidden = runs.size > 0;
-      remember(RECALLED, [...runs.keys()].slice(-8));
+      settle();
     };
+    const recall = jobs => context.server.recall_jobs({ jobs }).then(answer => show(answer.jobs ?? [])).catch(() => {});
     const unfinished = () => [...runs].filter(([, run]) => !run.final).map(([id]) => id);
-    watch("value", () => {
-      show(props.value);
-      // Nothing is being followed any more: a job that ended before anyone watched it is asked for by name.
-      if (props.value?.idle && unfinished().length) recall(unfinished());
+    announce.addEventListener("news", ({ detail }) => {
+      show(detail.jobs);
+      // The stream was away for a while: what ended meanwhile is asked for by name.
+      const told = new Set(detail.jobs.map(job => job.id));
+      const missed = detail.first ? unfinished().filter(id => !told.has(id)) : [];
+      if (missed.length) recall(missed);
     });
-    // A machine that slept may have lost the stream.
-    document.addEventListener("visibilitychange", () => { if (!document.hidden && unfinished().length) send.follow(); });
     announce.addEventListener("submitted", () => {
-      send.follow();
       if (innerWidth < 860) element.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
     });
-    const recall = jobs => server.recall_jobs({ jobs }).then(show).catch(() => {});
     const earlier = recalled(RECALLED, []);
-    (earlier.length ? recall(earlier) : Promise.resolve()).then(() => setTimeout(() => send.follow(), 0));
+    (earlier.length ? recall(earlier) : Promise.resolve()).then(() => live.start());
   }
 
   class Run {
-    constructor(job, context, say) {
+    constructor(job, context, say, remove) {
+      this.id = job.id;
       this.context = context;
       this.say = say;
+      this.remove = remove;
       this.tiles = new Map();
       this.progress = 0;
       this.state = make("p", { class: "run-state" });
@@ -171,19 +228,38 @@ window.dalleStudio ??= (() => {
       this.best = make("div", { class: "grid best" });
       this.rest = make("div", { class: "grid rest", hidden: true });
       this.more = make("button", { type: "button", class: "more", hidden: true, "aria-expanded": "false", onclick: () => this.reveal(this.rest.hidden) });
-      this.drop = make("button", { type: "button", class: "quiet", hidden: true, text: "Remove", "aria-label": "Remove from the queue", onclick: () => context.send.cancel(job.id) });
+      this.again = make("button", { type: "button", class: "quiet", text: "Paint again", onclick: () => this.requeue() });
+      this.dismiss = make("button", { type: "button", class: "quiet", text: "Dismiss", onclick: () => this.forget() });
+      this.offers = make("div", { class: "offers", hidden: true }, this.again, this.dismiss);
+      this.ranking = new RankForm(job, context);
       const title = make("div", { class: "run-title" }, make("h2", { text: job.prompt }), make("p", { class: "run-settings", text: job.settings }));
-      this.node = make("section", { class: "run", "aria-label": job.prompt }, make("header", {}, title, this.drop), this.state, this.bar, this.notes, this.best, this.more, this.rest);
+      const tools = make("div", { class: "run-tools" }, this.more, this.ranking.opener);
+      this.node = make("section", { class: "run", "aria-label": job.prompt }, make("header", {}, title, this.offers), this.state, this.bar, this.notes, this.ranking.said, this.best, tools, this.ranking.form, this.rest);
+    }
+
+    async requeue() {
+      this.again.disabled = true;
+      const answer = await this.context.server.requeue_jobs({ jobs: [this.id] }).catch(() => ({ error: UNANSWERED }));
+      this.again.disabled = false;
+      if (answer.error) setText(this.state, answer.error);
+      else announce.dispatchEvent(new Event("submitted"));
+    }
+
+    async forget() {
+      const answer = await this.context.server.dismiss_job({ job: this.id }).catch(() => ({ error: UNANSWERED }));
+      if (answer.error) setText(this.state, answer.error);
+      else this.remove();
     }
 
     update(job) {
-      if (this.final) return;
+      if (this.final && !job.final) return; // an older message that took longer
       const changed = this.status !== job.status;
       this.final = job.final;
       this.status = job.status;
       this.node.dataset.status = job.status;
       setText(this.state, job.state);
-      this.drop.hidden = job.status !== "queued";
+      this.offers.hidden = !job.again;
+      this.ranking.update(job);
       this.advance(job);
       if (this.notes.children.length !== job.notes.length) this.notes.replaceChildren(...job.notes.map(text => make("li", { text })));
       this.draw(job);
@@ -193,7 +269,7 @@ window.dalleStudio ??= (() => {
 
     advance(job) {
       this.progress = Math.max(this.progress, job.progress);
-      this.bar.hidden = job.final || job.status === "queued";
+      this.bar.hidden = job.final;
       this.bar.setAttribute("aria-valuenow", String(Math.round(this.progress * 100)));
       this.bar.firstChild.style.transform = `scaleX(${this.progress})`;
     }
@@ -202,8 +278,7 @@ window.dalleStudio ??= (() => {
       const before = new Map([...this.tiles].map(([index, tile]) => [index, tile.node.getBoundingClientRect()]));
       const present = new Set(job.tiles.map(tile => tile.index));
       for (const [index, tile] of this.tiles) if (!present.has(index)) { tile.node.remove(); this.tiles.delete(index); }
-      this.best.hidden = job.status === "queued" || !job.tiles.length;
-      if (job.status === "queued") return;
+      this.best.hidden = !job.tiles.length;
       const chosen = job.final && job.tiles.some(tile => tile.kept);
       const placed = { best: [], rest: [] };
       for (const state of job.tiles) {
@@ -252,6 +327,8 @@ window.dalleStudio ??= (() => {
       this.index = index;
       this.frame = make("span", { class: "frame" }, make("span", { class: "veil" }));
       this.caption = make("span", { class: "caption" });
+      this.star = make("span", { class: "star", text: "★", "aria-hidden": "true", hidden: true });
+      this.frame.append(this.star);
       this.node = make("button", { type: "button", class: "tile", onclick: () => this.image && open(this.image) }, this.frame, this.caption);
     }
 
@@ -262,7 +339,9 @@ window.dalleStudio ??= (() => {
       this.picture(state.image ? original(state.image) : state.preview, painted);
       const label = state.rank ? `Rank ${state.rank}` : `Candidate ${this.index + 1}`;
       const match = state.match ? `, match ${state.match.score}, ${state.match.words}` : "";
-      this.node.setAttribute("aria-label", state.image ? `${label}${match}. Open` : `${label}, ${state.state}`);
+      const starred = state.starred ? ", starred" : "";
+      this.node.setAttribute("aria-label", state.image ? `${label}${match}${starred}. Open` : `${label}, ${state.state}`);
+      this.star.hidden = !state.starred;
       if (state.match) this.describe(state);
     }
 
@@ -289,9 +368,66 @@ window.dalleStudio ??= (() => {
     }
   }
 
+  /* ---- rank the same pictures by other words ---- */
+
+  class RankForm {
+    constructor(job, context) {
+      this.job = job.id;
+      this.context = context;
+      this.opener = make("button", { type: "button", class: "more", text: "Rank by other words", hidden: true, "aria-expanded": "false", onclick: () => this.open(this.form.hidden) });
+      this.words = make("input", { type: "text", maxlength: 2000, autocomplete: "off", placeholder: "A moonlit night" });
+      this.submit = make("button", { type: "submit", class: "quiet", text: "Rank" });
+      this.note = make("p", { class: "rank-note", role: "alert" });
+      this.form = make("form", { class: "rank-form", hidden: true }, make("label", {}, make("span", { text: "Rank these pictures by" }), this.words), this.submit, this.note);
+      this.form.addEventListener("submit", event => { event.preventDefault(); this.rank(this.words.value); });
+      this.told = make("span");
+      this.back = make("button", { type: "button", class: "quiet", text: "Rank by the prompt again", onclick: () => this.rank(null) });
+      this.said = make("p", { class: "ranked-by", hidden: true }, this.told, this.back);
+    }
+
+    update({ ranking }) {
+      this.opener.hidden = !ranking;
+      this.said.hidden = !ranking || ranking.own;
+      if (ranking && !ranking.own) setText(this.told, `Ranked by “${ranking.text}”`);
+    }
+
+    open(shown) {
+      this.form.hidden = !shown;
+      this.opener.setAttribute("aria-expanded", String(shown));
+      if (shown) this.words.focus();
+    }
+
+    async rank(text) {
+      for (const button of [this.submit, this.back]) button.disabled = true;
+      setText(this.note, "");
+      const answer = await this.context.server.rank_job({ job: this.job, text }).catch(() => ({ error: UNANSWERED }));
+      for (const button of [this.submit, this.back]) button.disabled = false;
+      if (answer.error) return setText(this.note, answer.error);
+      announce.dispatchEvent(new CustomEvent("news", { detail: { jobs: [answer.job] } }));
+      announce.dispatchEvent(new Event("finished"));
+    }
+  }
+
   /* ---- the picture dialog ---- */
 
   const dialog = {
+    /* In the order they are shown; other scripts may add theirs before the dialog first opens. `run` gets the dialog,
+       whose `details` are the picture's; `show`, if any, is called with the button whenever a picture is shown. */
+    actions: [
+      { text: "Star", run: dialog => dialog.mark({ starred: !dialog.details.starred }), show: (button, { details }) => {
+        button.setAttribute("aria-pressed", String(details.starred));
+        setText(button, details.starred ? "★ Starred" : "☆ Star");
+      } },
+      { text: "Use settings", run: dialog => dialog.reuse("useSettings") },
+      { text: "Use prompt", run: dialog => dialog.reuse("usePrompt") },
+      { text: "Use seed", run: dialog => dialog.reuse("useSeed") },
+      { text: "Copy recipe", run: dialog => dialog.copy() },
+      { text: "Paint it again", run: dialog => dialog.reproduce(), title: "Paints this one picture again from its recipe and compares.", show: (button, { details }) => {
+        button.disabled = Boolean(details.again && !details.again.final);
+      } },
+      { text: "Keep", run: dialog => dialog.mark({ kept: !dialog.details.kept }), show: (button, { details }) => setText(button, details.kept ? "Let go" : "Keep"), title: "Kept pictures are in the history and stay when the rest is cleared away." },
+    ],
+
     open(ids, at, context) {
       Object.assign(this, { ids, at, context });
       this.build();
@@ -302,7 +438,7 @@ window.dalleStudio ??= (() => {
     build() {
       if (this.node) return;
       const part = name => (this[name] = make("p", { class: name }));
-      const button = (text, click, kind = "") => make("button", { type: "button", class: `action ${kind}`, text, onclick: click });
+      this.buttons = this.actions.map(action => make("button", { type: "button", class: "action", text: action.text, title: action.title, onclick: () => this.details && action.run(this) }));
       this.image = make("img", { alt: "" });
       this.facts = make("dl", { class: "facts" });
       this.save = make("a", { class: "action primary", text: "Save", download: true });
@@ -310,15 +446,18 @@ window.dalleStudio ??= (() => {
       this.back = make("button", { type: "button", class: "turn back", "aria-label": "Previous picture", text: "‹", onclick: () => this.turn(-1) });
       this.next = make("button", { type: "button", class: "turn next", "aria-label": "Next picture", text: "›", onclick: () => this.turn(1) });
       const close = make("button", { type: "button", class: "close", "aria-label": "Close", text: "×", onclick: () => this.node.close() });
-      const actions = make("div", { class: "buttons" }, this.save, button("Copy recipe", () => this.copy()),
-        button("Use seed", () => this.reuse("useSeed")), button("Use settings", () => this.reuse("useSettings")));
-      const words = make("div", { class: "words-side" }, make("h2", { class: "prompt", id: "picture-prompt" }), part("match"), part("seed"), this.facts, actions, this.said);
+      const actions = make("div", { class: "buttons" }, this.save, ...this.buttons);
+      this.compared = make("p", { class: "compared", role: "status" });
+      const words = make("div", { class: "words-side" }, make("h2", { class: "prompt", id: "picture-prompt" }), part("match"), part("seed"), this.facts, this.compared, actions, this.said);
       const stage = make("div", { class: "stage" }, this.image, this.back, this.next);
       this.node = make("dialog", { class: "picture", "aria-labelledby": "picture-prompt" }, stage, words, close);
       this.node.addEventListener("click", event => { if (event.target === this.node) this.node.close(); });
       this.node.addEventListener("keydown", event => {
         if (event.key === "ArrowLeft") this.turn(-1);
         if (event.key === "ArrowRight") this.turn(1);
+      });
+      announce.addEventListener("news", ({ detail }) => {
+        if (this.node.open && detail.jobs.some(job => job.id === this.details?.again?.job)) this.refresh();
       });
       document.body.append(this.node);
     },
@@ -338,9 +477,29 @@ window.dalleStudio ??= (() => {
       this.save.href = `${original(id)}?download=1`;
       this.details = null;
       this.facts.replaceChildren();
-      for (const field of [this.said, this.match, this.seed, this.node.querySelector(".prompt")]) setText(field, "");
-      const details = await this.context.server.picture_details({ image: id }).catch(() => ({ error: "The studio does not answer." }));
+      for (const field of [this.said, this.match, this.seed, this.compared, this.node.querySelector(".prompt")]) setText(field, "");
+      await this.refresh();
+    },
+
+    refresh() {
+      return this.ask("picture_details", {});
+    },
+
+    /* The answer to any question about the shown picture is its details. */
+    async ask(question, more) {
+      const id = this.ids[this.at];
+      const details = await this.context.server[question]({ image: id, ...more }).catch(() => ({ error: UNANSWERED }));
       if (id === this.ids[this.at]) this.fill(details);
+    },
+
+    mark(marks) {
+      return this.ask("mark_picture", marks).then(() => announce.dispatchEvent(new CustomEvent("marked", { detail: this.details })));
+    },
+
+    async reproduce() {
+      const answer = await this.context.server.reproduce_picture({ image: this.ids[this.at] }).catch(() => ({ error: UNANSWERED }));
+      if (answer.error) return setText(this.said, answer.error);
+      await this.refresh();
     },
 
     fill(details) {
@@ -348,8 +507,11 @@ window.dalleStudio ??= (() => {
       this.details = details;
       this.image.alt = details.prompt;
       setText(this.node.querySelector(".prompt"), details.prompt);
-      setText(this.match, details.match ? [details.rank && `Rank ${details.rank}`, `Match ${details.match.score}`, details.match.words].filter(Boolean).join(" · ") : "Not ranked");
+      setText(this.match, details.match ? [details.rank && `Rank ${details.rank}`, `Match ${details.match.score}`, details.match.words, details.ranked].filter(Boolean).join(" · ") : "Not ranked");
       setText(this.seed, `Seed ${details.seed}`);
+      setText(this.compared, details.again?.words ?? "");
+      this.compared.dataset.identical = String(Boolean(details.again?.identical));
+      this.actions.forEach((action, i) => action.show?.(this.buttons[i], this));
       this.facts.replaceChildren(...details.facts.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
     },
 
@@ -391,14 +553,14 @@ window.dalleStudio ??= (() => {
     let next = null, asked = 0, stale = true, timer = 0;
 
     const card = picture => make("button", { type: "button", class: "card", title: picture.prompt, "aria-label": `${picture.prompt}. Open`, onclick: () => dialog.open([...shown], shown.indexOf(picture.image), context) },
-      make("img", { src: thumbnail(picture.image), alt: "", loading: "lazy", decoding: "async", draggable: "false" }), make("span", { text: picture.prompt }));
+      make("img", { src: thumbnail(picture.image), alt: "", loading: "lazy", decoding: "async", draggable: "false" }), make("span", { text: picture.starred ? `★ ${picture.prompt}` : picture.prompt }));
 
     async function load(before) {
       const question = ++asked;
       clearTimeout(timer);
       shelf.setAttribute("aria-busy", "true");
       const asking = { query: form.query.value, everything: form.everything.checked, before };
-      const page = await context.server.picture_page(asking).catch(() => ({ error: "The studio does not answer." }));
+      const page = await context.server.picture_page(asking).catch(() => ({ error: UNANSWERED }));
       if (question !== asked) return;
       shelf.setAttribute("aria-busy", "false");
       if (page.error) return setText(note, page.error);
@@ -416,7 +578,7 @@ window.dalleStudio ??= (() => {
     form.addEventListener("input", later);
     more.addEventListener("click", () => load(next));
     const visible = () => element.offsetParent !== null;
-    announce.addEventListener("finished", () => { stale = true; if (visible()) later(); });
+    for (const event of ["finished", "marked"]) announce.addEventListener(event, () => { stale = true; if (visible()) later(); });
     new IntersectionObserver(() => { if (visible() && stale) reload(); }).observe(element);
   }
 

@@ -74,20 +74,6 @@ def test_a_reload_and_a_second_browser_find_the_running_job(served: Served, visi
         expect(page.locator(".run")).to_have_attribute("data-status", "done")
 
 
-def test_jobs_wait_their_turn_and_can_be_taken_off_the_queue(served: Served, visit: Callable[[str], Visit]) -> None:
-    served.model.step_seconds = STEP
-    visitor = visit(served.url)
-    page = visitor.open()
-    visitor.paint("first job")
-    page.locator(".tile[data-state=painting]").first.wait_for()
-    visitor.paint("second job")
-    expect(page.locator(".run[data-status=queued] .run-state")).to_have_text("Waiting, next in line")
-    page.get_by_role("button", name="Remove from the queue").click()
-    expect(page.locator(".run").filter(has_text="second job")).to_have_attribute("data-status", "cancelled")
-    served.model.step_seconds = 0.0
-    expect(page.locator(".run").filter(has_text="first job")).to_have_attribute("data-status", "done")
-
-
 def test_a_bad_request_is_explained_and_nothing_is_lost(served: Served, visit: Callable[[str], Visit]) -> None:
     visitor = visit(served.url)
     page = visitor.open()

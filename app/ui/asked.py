@@ -1,0 +1,38 @@
+"""Reads what a browser sent: a JSON value of any shape becomes texts and ids, and errors become answers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from app.ui.media import ULID
+from app.ui.payloads import Payload
+from dalle_core.errors import DalleError
+
+MAX_IDS = 500
+
+
+def answer(ask: Callable[[], Payload]) -> Payload:
+    try:
+        return ask()
+    except DalleError as error:
+        return {"error": str(error), "code": error.code}
+
+
+def value(asked: Any, name: str) -> Any:
+    return asked.get(name) if isinstance(asked, dict) else None
+
+
+def text(asked: Any, name: str) -> str | None:
+    found = value(asked, name)
+    return found if isinstance(found, str) else None
+
+
+def ulid(asked: Any, name: str) -> str:
+    """An id, or the empty text, which nothing has."""
+    found = value(asked, name)
+    return found if isinstance(found, str) and ULID.fullmatch(found) else ""
+
+
+def ids(asked: Any, name: str) -> list[str]:
+    found = value(asked, name)
+    listed = found[:MAX_IDS] if isinstance(found, list) else []
+    return [item for item in listed if isinstance(item, str) and ULID.fullmatch(item)]

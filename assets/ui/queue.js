@@ -1,0 +1,104 @@
+/* The queue: what is painted now and what waits, to be moved, removed or put back. The same on every open page. */
+"use strict";
+
+(() => {
+  const { make, setText, announce } = dalleStudio.tools;
+  const UNANSWERED = "The studio does not answer.";
+  const MOVES = [["front", "To the front", "⤒"], ["up", "Up", "↑"], ["down", "Down", "↓"]];
+
+  function queue(element, { server }) {
+    const box = element.querySelector(".queue");
+    const count = make("h3");
+    const clear = make("button", { type: "button", class: "link", text: "Clear", "aria-label": "Clear the queue", onclick: () => drop(server.clear_queue({}), "") });
+    const now = make("p", { class: "queue-now" });
+    const list = make("ol", { class: "queue-list" });
+    const said = make("span", { role: "status" });
+    const putBack = make("button", { type: "button", class: "link", text: "Put back", onclick: restore });
+    const foot = make("p", { class: "queue-foot", hidden: true }, said, putBack);
+    box.append(make("header", {}, count, clear), now, list, foot);
+    const rows = new Map();
+    let waiting = [], running = null, dropped = [];
+
+    const ask = promise => promise.catch(() => ({ error: UNANSWERED }));
+
+    async function move(id, to) {
+      const answer = await ask(server.move_job({ job: id, to }));
+      if (answer.error) tell(answer.error, []);
+    }
+
+    async function remove(job) {
+      const next = rows.get(job.id)?.node.nextElementSibling ?? rows.get(job.id)?.node.previousElementSibling;
+      await drop(server.cancel_job({ job: job.id }).then(answer => ({ jobs: [job.id], ...answer })), job.prompt);
+      (next?.querySelector(".remove") ?? putBack).focus(); // the button that had it is gone
+    }
+
+    /* `promise` answers which jobs were taken off. */
+    async function drop(promise, prompt) {
+      const answer = await ask(promise);
+      if (answer.error) return tell(answer.error, []);
+      tell(prompt ? `Removed “${prompt}”.` : `${answer.jobs.length} removed.`, answer.jobs);
+    }
+
+    async function restore() {
+      putBack.disabled = true;
+      const answer = await ask(server.requeue_jobs({ jobs: dropped }));
+      putBack.disabled = false;
+      tell(answer.error ?? "", []);
+    }
+
+    function tell(words, jobs) {
+      dropped = jobs;
+      setText(said, words);
+      putBack.hidden = !jobs.length;
+      foot.hidden = !words;
+      settle();
+    }
+
+    function row(job) {
+      const button = (text, label, kind, click) => make("button", { type: "button", class: `mini ${kind}`, text, title: label, "aria-label": `${label}: ${job.prompt}`, onclick: click });
+      const prompt = make("span", { class: "queue-prompt", text: job.prompt, title: job.prompt });
+      const moves = MOVES.map(([to, label, sign]) => button(sign, label, to, () => move(job.id, to)));
+      return { job, node: make("li", {}, make("span", { class: "queue-words" }, prompt, make("small", { text: job.words })), make("span", { class: "queue-buttons" }, ...moves, button("×", "Remove", "remove", () => remove(job)))) };
+    }
+
+    function draw() {
+      for (const [id, { node }] of rows) if (!waiting.some(job => job.id === id)) { node.remove(); rows.delete(id); }
+      const focused = document.activeElement;
+      waiting.forEach((job, i) => {
+        if (!rows.has(job.id)) rows.set(job.id, row(job));
+        const { node } = rows.get(job.id);
+        if (list.children[i] !== node) list.insertBefore(node, list.children[i] ?? null);
+        const [front, up, down] = node.querySelectorAll(".mini");
+        front.disabled = up.disabled = i === 0;
+        down.disabled = i === waiting.length - 1;
+      });
+      if (list.contains(focused) && document.activeElement !== focused) refocus(focused);
+    }
+
+    /* A row that moved keeps the focus; at an end, on the button that still does something. */
+    function refocus(button) {
+      (button.disabled ? button.parentElement.querySelector(".mini:not(:disabled)") : button)?.focus();
+    }
+
+    function settle() {
+      box.hidden = !waiting.length && foot.hidden;
+      setText(count, waiting.length ? `Queue, ${waiting.length} waiting` : "Queue");
+      clear.hidden = waiting.length < 2;
+      now.hidden = !running || !waiting.length;
+      if (running) setText(now, `Painting: ${running.prompt}`);
+    }
+
+    announce.addEventListener("news", ({ detail }) => {
+      if (detail.first) running = null;
+      for (const job of detail.jobs) {
+        if (job.status === "running") running = job;
+        else if (job.id === running?.id) running = null;
+      }
+      if (detail.queue) { waiting = detail.queue; draw(); }
+      settle();
+    });
+    announce.addEventListener("submitted", () => tell("", []));
+  }
+
+  dalleStudio.queue = queue;
+})();

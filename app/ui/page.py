@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import gradio as gr
 
 from app.studio import Studio
-from app.ui import create, history
+from app.ui import create, history, words
 from app.ui.api import add_endpoints
 from app.ui.brand import ASSETS, TITLE
 from app.ui.payloads import Payload, status_payload
@@ -25,6 +25,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                 js_on_load="dalleStudio.status(element, {props, watch})",
                 apply_default_css=False,
             )
+            gr.HTML(html_template=words.CHOICE, js_on_load="dalleWords.chooser(element)", apply_default_css=False)
         with gr.Tabs(selected="create", elem_classes="studio-tabs") as tabs:
             with gr.Tab("Create", id="create"):
                 widgets = create.layout(studio)

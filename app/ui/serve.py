@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from starlette.middleware import Middleware
+
 from app.errors import MissingPackage, OutputError
 from app.settings import Settings, check_exposure
 from app.studio import Studio
 from app.ui.brand import TITLE
 from app.ui.desktop import check_desktop, show_window
 from app.ui.events import event_routes
+from app.ui.first_script import FirstScript
 from app.ui.guards import guards
 from app.ui.hosts import KnownHosts
 from app.ui.installable import installable_routes
@@ -59,7 +62,7 @@ def open_page(studio: Studio, settings: Settings, hosts: KnownHosts | None = Non
     check_exposure(settings)
     check_packages(settings)
     prepare_environment(settings)
-    from app.ui import build, theme
+    from app.ui import build, theme, words
 
     page = build(studio)
     page.queue(default_concurrency_limit=None, api_open=False)
@@ -82,10 +85,14 @@ def open_page(studio: Studio, settings: Settings, hosts: KnownHosts | None = Non
         favicon_path=theme.ICON,
         theme=theme.theme(),
         head=theme.head(),
+        i18n=words.localized(page),
         js=theme.apply_theme(settings.theme),
         app_kwargs={
             "routes": [*media_routes(studio), *event_routes(studio), *installable_routes()],
-            "middleware": guards((hosts or KnownHosts(settings)).knows),
+            "middleware": [
+                *guards((hosts or KnownHosts(settings)).knows),
+                Middleware(FirstScript, script=words.script(settings.language)),
+            ],
         },
     )
     if settings.mcp and page.mcp_error:  # which Gradio keeps to itself

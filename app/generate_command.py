@@ -146,7 +146,7 @@ def _paint(model: "ImageModel", request: GenerationRequest, reranker: "Reranker 
 
     meter = Meter(sys.stderr)
     try:
-        for event in generate(model, request, reranker):
+        for event in generate(model, request, reranker, previews=False):
             if isinstance(event, Progress):
                 meter.show(event.finished, event.count, event.row, event.rows, event.seconds_left)
             elif isinstance(event, Finished):

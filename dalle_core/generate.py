@@ -100,8 +100,12 @@ def generate(
     request: GenerationRequest,
     reranker: Reranker | None = None,
     cancelled: Callable[[], bool] = never,
+    *,
+    previews: bool = True,
 ) -> Iterator[Event]:
     """Paint `request` with `model`. Cancelling takes effect within one decode step and keeps finished candidates.
+
+    `previews` off saves decoding the picture after every row, for who only waits for the end.
 
     Raises RequestError, before anything is painted, where the request does not fit the model.
     """
@@ -110,7 +114,7 @@ def generate(
     conditioning = model.encode_prompts(prompts)
     yield Started(request, conditioning.notes)
     started = time.monotonic()
-    painter = _Painter(model, request, prefix, cancelled)
+    painter = _Painter(model, request, prefix, cancelled, previews)
     finished: list[Candidate] = []
     for first in range(0, request.count, request.batch_width):
         yield from painter.paint(first, conditioning)
@@ -153,6 +157,7 @@ class _Painter:
     request: GenerationRequest
     prefix: Tensor
     cancelled: Callable[[], bool]
+    previews: bool
     batch: list[Candidate] = field(default_factory=list)
     stopped: bool = False
 
@@ -168,11 +173,11 @@ class _Painter:
         kept, started = len(self.prefix) // spec.cols, time.monotonic()
         yield self._progress(first, kept, started)
         if kept:
-            yield Preview(first, kept, self.model.tokens_to_images(tokens, len(self.prefix))[shown])
+            yield from self._preview(first, kept, tokens, shown)
         for row in self._write_rows(tokens, seeds, conditioning):
             if row < spec.rows:
                 yield self._progress(first, row, started)
-                yield Preview(first, row, self.model.tokens_to_images(tokens, row * spec.cols)[shown])
+                yield from self._preview(first, row, tokens, shown)
         if self.stopped:
             return
         images = self.model.tokens_to_images(tokens, spec.token_count)[shown]
@@ -182,6 +187,10 @@ class _Painter:
             Candidate(first + i, seeds[slot + i], tokens[slot + i], images[i], spent / real) for i in range(real)
         ]
         yield self._progress(first + real, spec.rows, started)
+
+    def _preview(self, first: int, row: int, tokens: Tensor, shown: slice) -> Iterator[Preview]:
+        if self.previews:
+            yield Preview(first, row, self.model.tokens_to_images(tokens, row * self.model.spec.cols)[shown])
 
     def _write_rows(self, tokens: Tensor, seeds: list[int], conditioning: Conditioning) -> Iterator[int]:
         """Write (B, rows·cols) `tokens` in place behind the prefix; yields how many rows are full."""

@@ -203,7 +203,7 @@ def _share(name: str, values: np.ndarray, points: bool = False) -> dict[str, Any
 
 def paint(model: BundledModel, request: GenerationRequest) -> Finished:
     """Run a request to its end."""
-    *_, last = generate(model, request, model.reranker)
+    *_, last = generate(model, request, model.reranker, previews=False)
     assert isinstance(last, Finished)
     return last
 

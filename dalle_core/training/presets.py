@@ -45,7 +45,7 @@ PRESETS = {
         clip=CLIPConfig(),
         schedules=Schedules(
             dvae=Schedule(steps=2800, learning_rate=1.5e-3, cooldown=0.4, ema=0.997, evaluate_every=200),
-            transformer=Schedule(steps=4000, batch=64, learning_rate=8e-4, muon_rate=0.007, cooldown=0.7,
+            transformer=Schedule(steps=3000, batch=64, learning_rate=8e-4, muon_rate=0.007, cooldown=0.7,
                                  betas=(0.9, 0.95), weight_decay=0.05, ema=0.998, evaluate_every=250, patience=8),
             clip=Schedule(steps=1800, batch=96, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
             judge=Schedule(steps=2000, batch=64, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),

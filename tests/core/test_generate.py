@@ -172,6 +172,15 @@ class TestEvents:
         run(request(count=2), model)
         assert model.previewed == [(2, 3), (2, 6), (2, 9), (2, 12)]
 
+    def test_without_previews_only_finished_pictures_are_decoded(self):
+        model = UniformModel()
+        shown, quiet = run(request(count=2)), list(generate(model, request(count=2), previews=False))
+        assert model.previewed == [(2, 12)]
+        assert not of_kind(quiet, Preview)
+        assert [c.tokens.tolist() for c in last(quiet).candidates] == [
+            c.tokens.tolist() for c in last(shown).candidates
+        ]
+
     def test_finished_candidates_are_those_of_the_end(self):
         events = run(request())
         told = tuple(event.candidate for event in of_kind(events, CandidateFinished))

@@ -45,11 +45,13 @@ def _mark(studio: Studio, asked: Any) -> Payload:
 
 
 def _page(studio: Studio, asked: Any) -> Payload:
-    images = studio.images(
-        (text(asked, "query") or "")[:MAX_QUERY],
-        limit=PAGE + 1,
-        before=ulid(asked, "before") if value(asked, "before") else None,
-        kept_only=value(asked, "everything") is not True,
-    )
+    query, kept_only = (text(asked, "query") or "")[:MAX_QUERY], value(asked, "everything") is not True
+    before = ulid(asked, "before") if value(asked, "before") else None
+    images = studio.images(query, PAGE + 1, before, kept_only)
     shown = images[:PAGE]
-    return {"images": [thumbnail_payload(image) for image in shown], "next": shown[-1].id if images[PAGE:] else None}
+    return {
+        "images": [thumbnail_payload(image) for image in shown],
+        "next": shown[-1].id if images[PAGE:] else None,
+        "total": studio.images_count(query, kept_only) if before is None else None,
+        "hidden": studio.images_count(query, kept_only=False) if not images and before is None else 0,
+    }

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from app.studio import Studio
-from app.ui import controls
+from app.ui import controls, recipe_drop
 from app.ui.browser_calls import browser_calls
 from app.ui.controls import PRIVATE, event_field, script_html, submitted, wire_numbers, wire_stop
 from app.ui.form import form_values, read_form
@@ -47,6 +47,7 @@ class Widgets:
     actions: controls.Actions
     styles: gr.HTML
     examples: gr.HTML
+    from_picture: gr.HTML
     board: gr.HTML
 
 
@@ -59,11 +60,13 @@ def layout(studio: Studio) -> Widgets:
             actions = controls.actions("")
             script_html(QUEUE, "dalleStudio.queue(element, {server})", server_functions=job_calls(studio))
             tuning = controls.fine_tuning("")
+            from_picture = recipe_drop.layout()
             examples = script_html(CHIPS, "dalleStudio.examples(element, {props, watch})", title="Try")
         with gr.Column(elem_classes="board-column"):
             calls = [*browser_calls(studio), *job_calls(studio)]
             board = script_html(BOARD, BOARD_SCRIPT, server_functions=calls)
-    return Widgets(controls.form(prompt, numbers, tuning), numbers, actions, styles, examples, board)
+    form = controls.form(prompt, numbers, tuning)
+    return Widgets(form, numbers, actions, styles, examples, from_picture, board)
 
 
 def wire(studio: Studio, widgets: Widgets) -> None:

@@ -46,7 +46,7 @@ class _Media:
 
     async def preview(self, request: Request) -> Response:
         if not is_signed_in(request):
-            return _refused()
+            return refused()
         job_id, index = request.path_params["job_id"], request.path_params["index"]
         if not ULID.fullmatch(job_id):
             return _missing()
@@ -60,7 +60,7 @@ class _Media:
 
     async def _file(self, request: Request, locate: Callable[[str], Path]) -> Response:
         if not is_signed_in(request):
-            return _refused()
+            return refused()
         image_id = request.path_params["image_id"]
         if not ULID.fullmatch(image_id):
             return _missing()
@@ -94,7 +94,7 @@ def is_signed_in(request: Request) -> bool:
     return any(request.cookies.get(cookie) in app.tokens for cookie in cookies)
 
 
-def _refused() -> Response:
+def refused() -> Response:
     return PlainTextResponse("Sign in first.", status_code=401, headers=UNSTORED)
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import gradio as gr
 
 from app.studio import Studio
-from app.ui import create, history, words
+from app.ui import create, history, recipe_drop, words
 from app.ui.api import add_endpoints
 from app.ui.brand import ASSETS, TITLE
 from app.ui.payloads import Payload, status_payload
@@ -33,6 +33,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                 gallery = history.layout(studio)
         create.wire(studio, widgets)
         create.wire_reuse(studio, [widgets.board, gallery], widgets, tabs)
+        recipe_drop.wire(widgets.from_picture, widgets.form, tabs)
 
         async def watch_status() -> AsyncIterator[tuple[Payload, list[str], list[str]]]:
             """Until the model is there, or not: what changes later comes by `/events`."""

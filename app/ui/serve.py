@@ -21,6 +21,7 @@ from app.ui.guards import guards
 from app.ui.hosts import KnownHosts
 from app.ui.installable import installable_routes
 from app.ui.media import media_routes
+from app.ui.recipe_drop import recipe_routes
 from app.ui.share import share
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def open_page(studio: Studio, settings: Settings, hosts: KnownHosts | None = Non
         i18n=words.localized(page),
         js=theme.apply_theme(settings.theme),
         app_kwargs={
-            "routes": [*media_routes(studio), *event_routes(studio), *installable_routes()],
+            "routes": [*media_routes(studio), *event_routes(studio), *recipe_routes(studio), *installable_routes()],
             "middleware": [
                 *guards((hosts or KnownHosts(settings)).knows),
                 Middleware(FirstScript, script=words.script(settings.language)),

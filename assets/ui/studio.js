@@ -1,4 +1,4 @@
-/* The page's own scripts: what Gradio's widgets cannot do. Draws jobs, the history and the picture dialog from plain
+/* The page's own scripts: what Gradio's widgets cannot do. Draws jobs and the picture dialog from plain
    JSON. Every text from a prompt is set as text, never as markup; the server checks whatever is sent back to it. */
 "use strict";
 
@@ -544,44 +544,6 @@ window.dalleStudio ??= (() => {
     }
   }
 
-  /* ---- the history ---- */
-
-  function history(element, context) {
-    const shelf = element.querySelector(".shelf"), note = element.querySelector(".history-note"), more = element.querySelector(".more");
-    const form = element.querySelector("form");
-    const shown = [];
-    let next = null, asked = 0, stale = true, timer = 0;
-
-    const card = picture => make("button", { type: "button", class: "card", title: picture.prompt, "aria-label": `${picture.prompt}. Open`, onclick: () => dialog.open([...shown], shown.indexOf(picture.image), context) },
-      make("img", { src: thumbnail(picture.image), alt: "", loading: "lazy", decoding: "async", draggable: "false" }), make("span", { text: picture.starred ? `★ ${picture.prompt}` : picture.prompt }));
-
-    async function load(before) {
-      const question = ++asked;
-      clearTimeout(timer);
-      shelf.setAttribute("aria-busy", "true");
-      const asking = { query: form.query.value, everything: form.everything.checked, before };
-      const page = await context.server.picture_page(asking).catch(() => ({ error: UNANSWERED }));
-      if (question !== asked) return;
-      shelf.setAttribute("aria-busy", "false");
-      if (page.error) return setText(note, page.error);
-      if (!before) { shelf.replaceChildren(); shown.length = 0; }
-      shown.push(...page.images.map(picture => picture.image));
-      shelf.append(...page.images.map(card));
-      next = page.next;
-      more.hidden = !next;
-      setText(note, shown.length ? "" : form.query.value ? "Nothing matches. Try fewer or other words." : "Nothing here yet. What you paint is kept here.");
-    }
-
-    const reload = () => { stale = false; load(null); };
-    const later = () => { clearTimeout(timer); timer = setTimeout(reload, 220); };
-    form.addEventListener("submit", event => { event.preventDefault(); reload(); });
-    form.addEventListener("input", later);
-    more.addEventListener("click", () => load(next));
-    const visible = () => element.offsetParent !== null;
-    for (const event of ["finished", "marked"]) announce.addEventListener(event, () => { stale = true; if (visible()) later(); });
-    new IntersectionObserver(() => { if (visible() && stale) reload(); }).observe(element);
-  }
-
-  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, whenThere, dialog };
-  return { status, message, styles, examples, board, history, tools };
+  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, whenThere, dialog, UNANSWERED };
+  return { status, message, styles, examples, board, tools };
 })();

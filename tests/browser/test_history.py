@@ -118,3 +118,55 @@ def wait_until_final(studio: Studio, job_id: str) -> None:
     while not studio.job(job_id).final:
         assert time.monotonic() < deadline, "the job does not end"
         time.sleep(0.01)
+
+
+def test_results_are_counted_and_empty_shelves_say_what_to_do(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    studio = fake_studio(tmp_path, open_browser=False)
+    visitor = visit(serve_studio(studio))
+    page = visitor.open()
+    page.get_by_role("tab", name="History").click()
+    expect(page.locator(".history-note")).to_contain_text("Nothing here yet")
+    _paint(studio, "猫 on a Café table", count=3, keep=2)
+    _paint(studio, "红苹果")
+    expect(page.locator(".history-count")).to_have_text("4 pictures")
+    search = page.get_by_label("Search the history")
+    for query, count in (("猫", 2), ("苹果", 2), ("cafe", 2), ("caf", 2), ('"tab', 2)):
+        search.fill(query)
+        expect(page.locator(".history-count")).to_have_text(f"{count} pictures match")
+        expect(page.locator(".card").first).to_contain_text("红苹果" if query == "苹果" else "猫")
+    search.fill("<b>nothing</b>")
+    expect(page.locator(".history-note")).to_contain_text("Nothing matches “<b>nothing</b>”")
+    page.get_by_role("button", name="Show all").click()
+    expect(page.locator(".card")).to_have_count(4)
+    for image in studio.images():
+        studio.keep(image.id, False)
+    search.fill("table")
+    page.get_by_role("button", name="Show every candidate").click()
+    expect(page.locator(".card")).to_have_count(3)
+    assert visitor.errors == []
+
+
+def test_unkept_candidates_are_cleared_away_after_a_question_with_numbers(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    studio = fake_studio(tmp_path, open_browser=False)
+    _paint(studio, "a lantern", count=5, keep=2)
+    visitor = visit(serve_studio(studio))
+    page = _history(visitor)
+    room, question = page.locator(".history-space"), page.get_by_role("dialog")
+    expect(room).to_contain_text("5 pictures on disk")
+    page.get_by_label("Show every candidate").check()
+    expect(page.locator(".card")).to_have_count(5)
+    room.get_by_role("button", name="Clear away 3 candidates").click()
+    expect(question).to_contain_text("Delete 3 candidates that nobody kept?")
+    expect(question).to_contain_text("kB")
+    question.get_by_role("button", name="Leave them").click()
+    assert studio.images_count(kept_only=False) == 5
+    room.get_by_role("button").click()
+    question.get_by_role("button", name="Delete them").click()
+    expect(room).to_contain_text("2 pictures on disk")
+    expect(page.locator(".card")).to_have_count(2)
+    expect(room.get_by_role("button")).to_be_hidden()
+    assert visitor.errors == []

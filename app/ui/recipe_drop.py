@@ -1,0 +1,115 @@
+"""Settings out of a picture's own recipe: a PNG that is dropped on Create or History, or chosen with a button.
+
+The browser sends the head of the file, where the recipe is; the service layer reads it, within its own bounds.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.recipes import Recipe, request_from_json, request_to_json
+from app.studio import Studio
+from app.ui.controls import PRIVATE, event_field, script_html
+from app.ui.form import FIELDS, form_values
+from app.ui.media import UNSTORED, is_signed_in, refused
+from app.ui.payloads import Payload, counted
+from app.views import ModelStatus
+from dalle_core.errors import DalleError, RequestError
+
+HEAD_BYTES = 2 * 2**20  # more than the largest recipe has
+MAX_SEED_DIGITS = 20
+WIDGET = """<div class="from-picture"><button type="button" class="quiet">Settings from a picture</button>
+<input type="file" accept="image/png,.png" aria-label="A picture painted here" hidden></div>"""
+SCRIPT = """dalleStudio.recipeDrop(element, {send: {
+    useRecipe: (request, seed, what) => trigger('use_recipe', {request, seed, what}),
+}})"""
+
+
+def layout() -> gr.HTML:
+    return script_html(WIDGET, SCRIPT)
+
+
+def wire(widget: gr.HTML, form: tuple[gr.components.Component, ...], tabs: gr.Tabs) -> None:
+    """All settings, only the prompt or only the seed go into the form, which is shown."""
+
+    def use_recipe(event: gr.EventData) -> tuple[Any, ...]:
+        try:
+            values = _form_values(event_field(event, "request"), event_field(event, "seed"))
+        except DalleError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        what = event_field(event, "what")
+        wanted = FIELDS if what == "all" else (what,)
+        chosen = (value if name in wanted else gr.skip() for name, value in zip(FIELDS, values, strict=True))
+        return *chosen, gr.Tabs(selected="create")
+
+    widget.use_recipe(use_recipe, outputs=[*form, tabs], **PRIVATE)
+
+
+def _form_values(request: str, seed: str) -> tuple[object, ...]:
+    """Raises RequestError or RecipeError: what the page sends back may be anything by now."""
+    if not (seed.isascii() and seed.isdigit() and len(seed) <= MAX_SEED_DIGITS) or len(request) > HEAD_BYTES:
+        raise RequestError("This recipe has no seed that can be used.")
+    return form_values(request_from_json(request), int(seed))
+
+
+def recipe_routes(studio: Studio) -> list[Route]:
+    """`/media/recipe` answers the recipe in the picture that is the request's body."""
+
+    async def read(request: Request) -> Response:
+        if not is_signed_in(request):
+            return refused()
+        try:
+            recipe = await run_in_threadpool(studio.read_recipe, await _bounded_body(request))
+        except DalleError as error:
+            return JSONResponse({"error": str(error), "code": error.code}, status_code=422, headers=UNSTORED)
+        return JSONResponse(recipe_payload(recipe, studio.model_status()), headers=UNSTORED)
+
+    return [Route("/media/recipe", read, methods=["POST"])]
+
+
+async def _bounded_body(request: Request) -> bytes:
+    """The body, read no further than it may be long, whatever its headers say."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > HEAD_BYTES:
+            raise RequestError(f"At most the first {HEAD_BYTES} bytes of a picture are read.")
+    return bytes(data)
+
+
+def recipe_payload(recipe: Recipe, status: ModelStatus) -> Payload:
+    """What a recipe says, and what will differ when it is used here. The seed is a text: browsers round numbers."""
+    request = recipe.request
+    return {
+        "prompt": request.prompt,
+        "seed": str(recipe.seed),
+        "settings": _recipe_words(recipe),
+        "notes": _recipe_notes(recipe, status),
+        "request": request_to_json(replace(request, prefix_tokens=())),
+    }
+
+
+def _recipe_words(recipe: Recipe) -> str:
+    request = recipe.request
+    parts = [counted(request.count, "candidate"), f"temperature {request.temperature:g}"]
+    if request.guidance_scale != 1:
+        parts.append(f"guidance {request.guidance_scale:g}")
+    if request.negative_prompt:
+        parts.append(f"without {request.negative_prompt}")
+    return " · ".join(parts)
+
+
+def _recipe_notes(recipe: Recipe, status: ModelStatus) -> list[str]:
+    notes, spec = [], status.spec
+    if spec is not None and recipe.model != spec.name:
+        notes.append(f"Painted by {recipe.model}; here {spec.name} is open, so the picture will be another.")
+    elif spec is not None and recipe.model_sha256 != spec.sha256:
+        notes.append(f"Painted by another version of {recipe.model}, so the picture will be another.")
+    if recipe.request.prefix_tokens:
+        notes.append("The top of this picture was given to it. The settings alone paint a whole new one.")
+    return notes

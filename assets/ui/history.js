@@ -3,9 +3,13 @@
 
 window.dalleStudio.history = (() => {
   const { make, setText, thumbnail, announce, dialog, UNANSWERED } = window.dalleStudio.tools;
+  const { t } = window.dalleWords;
   const PAUSE = 220; // ms after the last key before the history is asked
 
-  const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+  const counted = (count, one, more) => t(count === 1 ? one : more, { count });
+  const pictures = count => counted(count, "{count} picture", "{count} pictures");
+  const matches = count => counted(count, "{count} picture matches", "{count} pictures match");
+  const candidates = count => counted(count, "{count} candidate", "{count} candidates");
 
   class Shelf {
     constructor(element, context) {
@@ -37,7 +41,7 @@ window.dalleStudio.history = (() => {
       const page = await this.context.server.picture_page(asking).catch(() => ({ error: UNANSWERED }));
       if (question !== this.asked) return;
       this.shelf.setAttribute("aria-busy", "false");
-      if (page.error) return this.say(page.error);
+      if (page.error) return this.say(t(page.error));
       if (!before) this.begin(page, query);
       this.shown.push(...page.images.map(picture => picture.image));
       this.shelf.append(...page.images.map(picture => this.card(picture)));
@@ -48,22 +52,22 @@ window.dalleStudio.history = (() => {
     begin(page, query) {
       this.shelf.replaceChildren();
       this.shown.length = 0;
-      setText(this.count, page.total ? `${counted(page.total, "picture")}${query ? (page.total === 1 ? " matches" : " match") : ""}` : "");
+      setText(this.count, page.total ? (query ? matches : pictures)(page.total) : "");
       if (page.images.length) this.say("");
-      else if (page.hidden) this.say(`${counted(page.hidden, "candidate")} ${page.hidden === 1 ? "is" : "are"} there, but not kept.`, "Show every candidate", () => this.form.everything.click());
-      else if (query) this.say(`Nothing matches “${query}”. Try fewer or other words.`, "Show all", () => { this.form.query.value = ""; this.load(null); });
-      else this.say("Nothing here yet. Everything you paint is kept here, and found again by its words.");
+      else if (page.hidden) this.say(t("Not kept, but there: {candidates}.", { candidates: candidates(page.hidden) }), "Show every candidate", () => this.form.everything.click());
+      else if (query) this.say(t("Nothing matches “{query}”. Try fewer or other words.", { query }), "Show all", () => { this.form.query.value = ""; this.load(null); });
+      else this.say(t("Nothing here yet. Everything you paint is kept here, and found again by its words."));
     }
 
     say(text, offer, act) {
-      const button = offer ? make("button", { type: "button", class: "quiet", text: offer, onclick: act }) : null;
+      const button = offer ? make("button", { type: "button", class: "quiet", text: t(offer), onclick: act }) : null;
       this.note.replaceChildren(...(text ? [make("p", { text, role: "status" }), button].filter(Boolean) : []));
     }
 
     card(picture) {
       const open = () => dialog.open([...this.shown], this.shown.indexOf(picture.image), this.context);
       const label = picture.starred ? `★ ${picture.prompt}` : picture.prompt;
-      return make("button", { type: "button", class: "card", title: picture.prompt, "aria-label": `${picture.prompt}${picture.starred ? ", starred" : ""}. Open`, onclick: open },
+      return make("button", { type: "button", class: "card", title: picture.prompt, "aria-label": t("{label}. Open", { label: picture.starred ? t("{label}, starred", { label: picture.prompt }) : picture.prompt }), onclick: open },
         make("img", { src: thumbnail(picture.image), alt: "", loading: "lazy", decoding: "async", draggable: "false" }), make("span", { text: label }));
     }
   }
@@ -84,17 +88,17 @@ window.dalleStudio.history = (() => {
 
     show(space) {
       this.space = space;
-      setText(this.words, space.error ?? space.words);
+      setText(this.words, t(space.error ?? space.words));
       this.opener.hidden = !space.question;
-      setText(this.opener, `Clear away ${counted(space.unkept ?? 0, "candidate")}`);
+      setText(this.opener, t("Clear away {candidates}", { candidates: candidates(space.unkept ?? 0) }));
     }
 
     async ask() {
       await this.look(); // the numbers a person agrees to are those of now
       if (!this.space.question) return;
       this.build();
-      setText(this.title, this.space.question);
-      setText(this.gain, this.space.gain);
+      setText(this.title, t(this.space.question));
+      setText(this.gain, t(this.space.gain));
       this.node.showModal();
     }
 
@@ -102,8 +106,8 @@ window.dalleStudio.history = (() => {
       if (this.node) return;
       this.title = make("h2", { id: "purge-title" });
       this.gain = make("p", { class: "offer-words" });
-      this.yes = make("button", { type: "button", class: "action primary", text: "Delete them", onclick: () => this.purge() });
-      const no = make("button", { type: "button", class: "action", text: "Leave them", autofocus: true, onclick: () => this.node.close() });
+      this.yes = make("button", { type: "button", class: "action primary", text: t("Delete them"), onclick: () => this.purge() });
+      const no = make("button", { type: "button", class: "action", text: t("Leave them"), autofocus: true, onclick: () => this.node.close() });
       this.node = make("dialog", { class: "offer", "aria-labelledby": "purge-title" }, this.title, this.gain, make("div", { class: "buttons" }, no, this.yes));
       document.body.append(this.node);
     }

@@ -3,7 +3,8 @@
 "use strict";
 
 window.dalleStudio.recipeDrop = (() => {
-  const { make, setText } = window.dalleStudio.tools;
+  const { make, setText, UNANSWERED } = window.dalleStudio.tools;
+  const { t } = window.dalleWords;
   const HEAD = 2 ** 21; // bytes
   const ZONES = ".from-picture, .history"; // tabs with one of these take a picture in
   const CHOICES = [["all", "All settings"], ["prompt", "Only the prompt"], ["seed", "Only the seed"]];
@@ -18,8 +19,8 @@ window.dalleStudio.recipeDrop = (() => {
       this.image = make("img", { alt: "", hidden: true });
       this.words = make("p", { class: "offer-words" });
       this.notes = make("ul", { class: "notes" });
-      this.choices = CHOICES.map(([what, text]) => make("button", { type: "button", class: what === "all" ? "action primary" : "action", text, onclick: () => this.use(what) }));
-      this.cancel = make("button", { type: "button", class: "action", text: "Close", onclick: () => this.node.close() });
+      this.choices = CHOICES.map(([what, text]) => make("button", { type: "button", class: what === "all" ? "action primary" : "action", text: t(text), onclick: () => this.use(what) }));
+      this.cancel = make("button", { type: "button", class: "action", text: t("Close"), onclick: () => this.node.close() });
       this.node = make("dialog", { class: "offer", "aria-labelledby": "offer-title" },
         make("div", { class: "offer-head" }, this.image, make("div", {}, this.title, this.words)), this.notes,
         make("div", { class: "buttons" }, ...this.choices, this.cancel));
@@ -29,7 +30,7 @@ window.dalleStudio.recipeDrop = (() => {
 
     async read(file) {
       const question = (this.question = Symbol("question"));
-      const unanswered = { error: "The studio does not answer." };
+      const unanswered = { error: UNANSWERED };
       const body = file.slice(0, HEAD);
       const found = await fetch("media/recipe", { method: "POST", body, headers: { "content-type": "application/octet-stream" } })
         .then(answer => answer.json()).catch(() => unanswered);
@@ -39,9 +40,9 @@ window.dalleStudio.recipeDrop = (() => {
 
     show(file, found) {
       this.found = found;
-      setText(this.title, found.error ? "No settings in this file" : found.prompt);
-      setText(this.words, found.error ?? `Seed ${found.seed} · ${found.settings}`);
-      this.notes.replaceChildren(...(found.notes ?? []).map(text => make("li", { text })));
+      setText(this.title, found.error ? t("No settings in this file") : found.prompt);
+      setText(this.words, found.error ? t(found.error) : `${t("Seed {seed}", { seed: found.seed })} · ${t(found.settings)}`);
+      this.notes.replaceChildren(...(found.notes ?? []).map(text => make("li", { text: t(text) })));
       for (const button of this.choices) button.hidden = Boolean(found.error);
       this.image.hidden = Boolean(found.error);
       if (!found.error) this.image.src = URL.createObjectURL(file);

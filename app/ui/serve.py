@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import MissingPackage, OutputError
 from app.settings import Settings, check_exposure
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import gradio
 
 POLL_SECONDS = 0.2
+FIRST_PAGE_SECONDS = 3.0
 MAX_EVENTS = 1000  # pages that follow and programs that wait: more than the studio's queue holds
 
 Say = Callable[[str], None]
@@ -43,11 +45,10 @@ def check_packages(settings: Settings) -> None:
 
 def serve(studio: Studio, settings: Settings, say: Say) -> None:
     """Open the pages, then start the studio's worker, and serve until interrupted or the window is closed."""
-    hosts = KnownHosts(settings)
-    page = open_page(studio, settings, hosts)
+    hosts, visited = KnownHosts(settings), threading.Event()
+    page = open_page(studio, settings, hosts, visited.set)
     try:
-        studio.start()  # only now: loading torch would keep the page waiting
-        threading.Thread(target=_say_device, args=(studio, say), name="dalle-studio-device", daemon=True).start()
+        threading.Thread(target=_begin, args=(studio, visited, say), name="dalle-studio-begin", daemon=True).start()
         if settings.share:
             _share(page, hosts, say)
         if settings.desktop:
@@ -58,15 +59,23 @@ def serve(studio: Studio, settings: Settings, say: Say) -> None:
         page.close(verbose=False)
 
 
-def open_page(studio: Studio, settings: Settings, hosts: KnownHosts | None = None) -> "gradio.Blocks":
-    """Start the server in its own threads and return at once; `close()` of what comes back ends it."""
+def open_page(
+    studio: Studio,
+    settings: Settings,
+    hosts: KnownHosts | None = None,
+    visited: Callable[[], None] = lambda: None,
+) -> "gradio.Blocks":
+    """Start the server in its own threads and return at once; `close()` of what comes back ends it.
+
+    `visited` is called whenever the scripts of a page have come up.
+    """
     check_exposure(settings)
     check_packages(settings)
     prepare_environment(settings)
     from app.ui import build, theme, words
 
     page = build(studio)
-    page.queue(default_concurrency_limit=None, api_open=False)
+    page.api_open = False
     page.launch(
         server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,
         server_port=settings.port,
@@ -92,6 +101,7 @@ def open_page(studio: Studio, settings: Settings, hosts: KnownHosts | None = Non
             "routes": [*media_routes(studio), *event_routes(studio), *recipe_routes(studio), *installable_routes()],
             "middleware": [
                 *guards((hosts or KnownHosts(settings)).knows),
+                Middleware(Visits, visited=visited),
                 Middleware(FirstScript, script=words.script(settings.language)),
             ],
         },
@@ -103,15 +113,34 @@ def open_page(studio: Studio, settings: Settings, hosts: KnownHosts | None = Non
 
 
 def prepare_environment(settings: Settings) -> None:
-    """Gradio reads these when it is imported: no telemetry, no statistics after each event, and uploads inside our own
-    data folder."""
+    """Gradio reads these when it is imported: no telemetry, no statistics after each event, uploads inside our own
+    data folder, and events that wait for nothing but the studio. Asking its queue for that would build it twice."""
     settings.temp.mkdir(parents=True, exist_ok=True)
+    os.environ["GRADIO_DEFAULT_CONCURRENCY_LIMIT"] = "none"
     os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(settings.temp)
 
 
-def _say_device(studio: Studio, say: Say) -> None:
+class Visits:
+    """Tells when a page is there: the first thing its scripts do is to join Gradio's queue."""
+
+    def __init__(self, app: ASGIApp, visited: Callable[[], None]) -> None:
+        self.app = app
+        self.visited = visited
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path") == "/gradio_api/queue/join":
+            self.visited()
+        await self.app(scope, receive, send)
+
+
+def _begin(studio: Studio, visited: threading.Event, say: Say) -> None:
+    """Start the worker once a page is there, or soon without one: loading torch would keep the first page waiting."""
+    visited.wait(FIRST_PAGE_SECONDS)
+    if studio.closed:
+        return
+    studio.start()
     while (status := studio.model_status()).state == "loading":
         time.sleep(POLL_SECONDS)
     if status.state == "ready":

@@ -63,11 +63,11 @@ def open_a_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     """Serve a new studio over a fake model. Page and studio are closed at the end."""
     with ExitStack() as stack:
 
-        def serve(**flags: object) -> OpenPage:
+        def serve(visited: Callable[[], None] = lambda: None, **flags: object) -> OpenPage:
             model = quick_model()
             studio = fake_studio(tmp_path_factory.mktemp("page"), model, open_browser=False, **flags)
             stack.callback(studio.close)
-            page = open_page(studio, studio.settings)
+            page = open_page(studio, studio.settings, visited=visited)
             stack.callback(page.close, verbose=False)
             return OpenPage(studio, model, str(page.local_url), page.app)
 

@@ -1,11 +1,12 @@
 """What surrounds the page: when the worker starts, the device, the public link, the window."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 from app.errors import MissingPackage
@@ -14,7 +15,7 @@ from app.ui import serve as serving
 from app.ui.desktop import show_window
 from app.ui.hosts import KnownHosts
 from dalle_core.errors import CheckpointError
-from tests.app.conftest import quick_model, wait_until
+from tests.app.conftest import OpenPage, quick_model, wait_until
 from tests.fakes import fake_loader, fake_settings
 
 URL = "http://127.0.0.1:7999/"
@@ -24,18 +25,21 @@ URL = "http://127.0.0.1:7999/"
 def page(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A page that opens at once and is closed by whoever served it; waiting for Ctrl+C ends at once too."""
     page = SimpleNamespace(
-        local_url=URL, server_name="127.0.0.1", server_port=7999, share_token="t", closed=False, hosts=None
+        local_url=URL, server_name="127.0.0.1", server_port=7999, share_token="t", closed=False, hosts=None, visit=None
     )
     page.close = lambda verbose: setattr(page, "closed", True)
 
-    def open_page(studio: Studio, settings: Any, hosts: KnownHosts) -> SimpleNamespace:
-        assert studio.model_status().state == "loading"
-        page.hosts = hosts
+    def open_page(studio: Studio, settings: Any, hosts: KnownHosts, visited: Callable[[], None]) -> SimpleNamespace:
+        page.hosts, page.visit = hosts, visited
         return page
 
     monkeypatch.setattr(serving, "open_page", open_page)
-    monkeypatch.setattr(serving, "_wait", lambda: None)
+    monkeypatch.setattr(serving, "_wait", lambda: visit_once(page))
     return page
+
+
+def visit_once(page: SimpleNamespace) -> None:
+    page.visit()
 
 
 def opened(tmp_path: Path, load_model: Any = None, **flags: Any) -> Iterator[Studio]:
@@ -50,14 +54,40 @@ def studio(tmp_path: Path) -> Iterator[Studio]:
     yield from opened(tmp_path)
 
 
-def test_the_page_opens_first_then_the_model_loads_and_its_device_is_said(
-    studio: Studio, page: SimpleNamespace
+def test_the_model_loads_once_a_page_is_there_and_its_device_is_said(
+    studio: Studio, page: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
+
+    def look_then_visit() -> None:
+        assert studio.model_status().state == "loading"
+        assert not studio.worker._thread.is_alive()
+        page.visit()
+
+    monkeypatch.setattr(serving, "FIRST_PAGE_SECONDS", 60)
+    monkeypatch.setattr(serving, "_wait", look_then_visit)
     serving.serve(studio, studio.settings, said.append)
     wait_until(lambda: bool(said))
     assert said == ["Device: cpu, fake is ready"]
     assert page.closed
+
+
+def test_without_a_page_the_model_loads_all_the_same(
+    studio: Studio, page: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "FIRST_PAGE_SECONDS", 0)
+    monkeypatch.setattr(serving, "_wait", lambda: None)
+    serving.serve(studio, studio.settings, lambda line: None)
+    wait_until(lambda: studio.model_status().state == "ready")
+
+
+def test_a_page_s_scripts_are_noticed(open_a_page: Callable[..., OpenPage]) -> None:
+    visits: list[int] = []
+    page = open_a_page(visited=lambda: visits.append(1))
+    httpx.get(page.url)
+    assert visits == []
+    httpx.post(page.url + "gradio_api/queue/join", json={})
+    assert visits == [1]
 
 
 def test_a_model_that_cannot_be_loaded_is_said_and_the_page_stays(tmp_path: Path, page: SimpleNamespace) -> None:

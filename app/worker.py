@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5  # how soon a job or a cancel of another process is seen
 CLOSE_SECONDS = 20.0
+# What PyTorch says on a CPU, on CUDA and on MPS, and what the system says.
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "cannot allocate memory", "not enough memory")
 
 logger = logging.getLogger(__name__)
 
@@ -342,9 +344,9 @@ def explain(error: BaseException) -> str:
     if isinstance(error, DalleError):
         return str(error)
     text = " ".join(str(error).split())[:300]
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text:
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
         return "There is not enough memory for this. Lower the batch width, or close other programs, and try again."
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "The disk is full. Free some space and try again; what was finished is kept."
     if isinstance(error, ModuleNotFoundError):
         return f"The Python package {error.name} is missing. Install what requirements.txt lists, then start again."

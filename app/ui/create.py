@@ -15,7 +15,7 @@ from app.studio import Studio
 from app.ui import controls, recipe_drop
 from app.ui.browser_calls import browser_calls
 from app.ui.controls import PRIVATE, event_field, script_html, submitted, wire_numbers, wire_stop
-from app.ui.form import form_values, read_form
+from app.ui.form import form_values, read_form, restored, with_restored
 from app.ui.job_calls import job_calls
 from app.ui.payloads import Payload
 from app.ui.theme import ASSETS
@@ -29,6 +29,8 @@ BOARD = """<div class="board"><div class="blank"><div class="blank-grid" aria-hi
 <h2>Describe a picture, then press Paint.</h2>
 <p>Candidates appear here token row by token row, from the top. The best matches to your words come first.</p></div>
 <div class="runs"></div><div class="spoken" role="status"></div></div>"""
+RESTORED = """<p class="restored" role="status" hidden><span></span>
+<button type="button" class="link" aria-label="Forget what was restored beside the form">Forget</button></p>"""
 QUEUE = '<section class="queue" aria-label="Queue" hidden></section>'
 
 BOARD_SCRIPT = """dalleStudio.board(element, {server, send: {
@@ -40,9 +42,10 @@ BOARD_SCRIPT = """dalleStudio.board(element, {server, send: {
 
 @dataclass(frozen=True)
 class Widgets:
-    """`form` is in the order of `form.FIELDS`."""
+    """`form` is in the order of `form.FIELDS`; `beside` holds what came along with restored settings."""
 
     form: tuple[gr.components.Component, ...]
+    beside: gr.HTML
     numbers: controls.Numbers
     actions: controls.Actions
     styles: gr.HTML
@@ -57,6 +60,7 @@ def layout(studio: Studio) -> Widgets:
             prompt = controls.prompt_box("", "A red apple on a blue background, noto")
             styles = script_html(CHIPS, "dalleStudio.styles(element, {props, watch})", title="Style")
             numbers = controls.numbers("")
+            beside = script_html(RESTORED, "dalleStudio.restored(element, {props, watch})")
             actions = controls.actions("")
             script_html(QUEUE, "dalleStudio.queue(element, {server})", server_functions=job_calls(studio))
             tuning = controls.fine_tuning("")
@@ -66,15 +70,16 @@ def layout(studio: Studio) -> Widgets:
             calls = [*browser_calls(studio), *job_calls(studio)]
             board = script_html(BOARD, BOARD_SCRIPT, server_functions=calls)
     form = controls.form(prompt, numbers, tuning)
-    return Widgets(form, numbers, actions, styles, examples, from_picture, board)
+    return Widgets(form, beside, numbers, actions, styles, examples, from_picture, board)
 
 
 def wire(studio: Studio, widgets: Widgets) -> None:
-    def paint(*values: object) -> Payload:
-        return submitted(lambda: studio.submit(read_form(*values)))
+    def paint(beside: object, *values: object) -> Payload:
+        return submitted(lambda: studio.submit(with_restored(read_form(*values), beside)))
 
     actions = widgets.actions
-    actions.paint.click(paint, inputs=list(widgets.form), outputs=actions.message, concurrency_limit=None, **PRIVATE)
+    inputs = [widgets.beside, *widgets.form]
+    actions.paint.click(paint, inputs=inputs, outputs=actions.message, concurrency_limit=None, **PRIVATE)
     wire_stop(studio, actions.stop)
     wire_numbers(widgets.numbers)
 
@@ -95,13 +100,13 @@ def wire_reuse(studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets, t
         return picture(event).prompt, gr.Tabs(selected="create")
 
     def use_settings(event: gr.EventData) -> tuple[Any, ...]:
-        image = picture(event)
-        return *form_values(image.request, image.seed), gr.Tabs(selected="create")
+        request = picture(event).request
+        return *form_values(request, request.seed), restored(request), gr.Tabs(selected="create")
 
     for gallery in galleries:
         gallery.use_seed(use_seed, outputs=[widgets.numbers.seed, tabs], **PRIVATE)
         gallery.use_prompt(use_prompt, outputs=[widgets.form[0], tabs], **PRIVATE)
-        gallery.use_settings(use_settings, outputs=[*widgets.form, tabs], **PRIVATE)
+        gallery.use_settings(use_settings, outputs=[*widgets.form, widgets.beside, tabs], **PRIVATE)
 
 
 def style_chips(status: ModelStatus) -> list[str]:

@@ -1,10 +1,17 @@
-"""From what the widgets hold to one validated request, and back. The widgets' order is written down here only."""
+"""From what the widgets hold to one validated request, and back. The widgets' order is written down here only.
+
+A request knows more than the form shows. When an earlier one is restored, the rest of it stays beside the form, visible
+in a line of words, until the artist forgets it.
+"""
 
 import math
 import secrets
+from dataclasses import asdict, replace
+from typing import Any
 
+from app.recipes import request_from_dict
 from dalle_core.errors import RequestError
-from dalle_core.request import GenerationRequest
+from dalle_core.request import GenerationRequest, even_width
 
 FIELDS = ("prompt", "negative_prompt", "count", "keep", "seed", "temperature", "top_k", "top_p", "guidance_scale")
 RANDOM_SEEDS = 2**32
@@ -39,6 +46,30 @@ def read_form(*values: object) -> GenerationRequest:
 def form_values(request: GenerationRequest, seed: int) -> tuple[object, ...]:
     """What the widgets show for `request`, with the seed of one of its candidates."""
     return tuple(str(seed) if name == "seed" else getattr(request, name) for name in FIELDS)
+
+
+def restored(request: GenerationRequest) -> dict[str, Any] | None:
+    """What stays beside the form: all of an earlier request, and words for what the form does not show of it."""
+    parts = []
+    if request.prefix_tokens:
+        parts.append("the given top of the picture")
+    if request.batch_width != even_width(request.count) or request.slot:
+        parts.append(f"a batch width of {request.batch_width}, as long as there are {request.count} candidates")
+    if request.rerank_text:
+        parts.append(f"ranking by “{request.rerank_text}”")
+    return {"request": asdict(request), "words": "Also restored: " + "; ".join(parts) + "."} if parts else None
+
+
+def with_restored(request: GenerationRequest, beside: object) -> GenerationRequest:
+    """The form's request, with what came along from an earlier one. Raises RecipeError, RequestError."""
+    values = beside.get("request") if isinstance(beside, dict) else None
+    if not isinstance(values, dict):
+        return request
+    earlier = request_from_dict(values)
+    along: dict[str, Any] = {"prefix_tokens": earlier.prefix_tokens, "rerank_text": earlier.rerank_text}
+    if earlier.count == request.count:
+        along |= {"batch_width": earlier.batch_width, "slot": earlier.slot}
+    return replace(request, **along)
 
 
 def _seed(value: object) -> int:

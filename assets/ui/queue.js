@@ -40,9 +40,9 @@
     }
 
     async function restore() {
-      putBack.disabled = true;
-      const answer = await ask(server.requeue_jobs({ jobs: dropped }));
-      putBack.disabled = false;
+      const jobs = dropped;
+      dropped = []; // a second press finds nothing to do
+      const answer = jobs.length ? await ask(server.requeue_jobs({ jobs })) : {};
       tell(answer.error ?? "", []);
     }
 

@@ -109,6 +109,18 @@ window.dalleStudio ??= (() => {
     });
   }
 
+  /* What came along with restored settings and has no widget. */
+  function restored(element, { props, watch }) {
+    const box = element.querySelector(".restored");
+    const show = () => {
+      setText(box.querySelector("span"), props.value?.words ?? "");
+      box.hidden = !props.value;
+    };
+    box.querySelector("button").addEventListener("click", () => { props.value = null; show(); promptBox()?.focus(); });
+    watch("value", show);
+    show();
+  }
+
   const PROMPT = ".prompt-box textarea";
   const promptBox = () => document.querySelector("#prompt textarea"); // Create's
 
@@ -238,9 +250,10 @@ window.dalleStudio ??= (() => {
     }
 
     async requeue() {
-      this.again.disabled = true;
+      if (this.asking) return;
+      this.asking = true;
       const answer = await this.context.server.requeue_jobs({ jobs: [this.id] }).catch(() => ({ error: UNANSWERED }));
-      this.again.disabled = false;
+      this.asking = false;
       if (answer.error) setText(this.state, answer.error);
       else announce.dispatchEvent(new Event("submitted"));
     }
@@ -398,10 +411,11 @@ window.dalleStudio ??= (() => {
     }
 
     async rank(text) {
-      for (const button of [this.submit, this.back]) button.disabled = true;
+      if (this.asking) return;
+      this.asking = true;
       setText(this.note, "");
       const answer = await this.context.server.rank_job({ job: this.job, text }).catch(() => ({ error: UNANSWERED }));
-      for (const button of [this.submit, this.back]) button.disabled = false;
+      this.asking = false;
       if (answer.error) return setText(this.note, answer.error);
       announce.dispatchEvent(new CustomEvent("news", { detail: { jobs: [answer.job] } }));
       announce.dispatchEvent(new Event("finished"));
@@ -423,7 +437,7 @@ window.dalleStudio ??= (() => {
       { text: "Use seed", run: dialog => dialog.reuse("useSeed") },
       { text: "Copy recipe", run: dialog => dialog.copy() },
       { text: "Paint it again", run: dialog => dialog.reproduce(), title: "Paints this one picture again from its recipe and compares.", show: (button, { details }) => {
-        button.disabled = Boolean(details.again && !details.again.final);
+        button.setAttribute("aria-disabled", String(Boolean(details.again && !details.again.final))); // and keeps the focus
       } },
       { text: "Keep", run: dialog => dialog.mark({ kept: !dialog.details.kept }), show: (button, { details }) => setText(button, details.kept ? "Let go" : "Keep"), title: "Kept pictures are in the history and stay when the rest is cleared away." },
     ],
@@ -497,6 +511,7 @@ window.dalleStudio ??= (() => {
     },
 
     async reproduce() {
+      if (this.details.again && !this.details.again.final) return;
       const answer = await this.context.server.reproduce_picture({ image: this.ids[this.at] }).catch(() => ({ error: UNANSWERED }));
       if (answer.error) return setText(this.said, answer.error);
       await this.refresh();
@@ -545,5 +560,5 @@ window.dalleStudio ??= (() => {
   }
 
   const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, whenThere, dialog, UNANSWERED };
-  return { status, message, styles, examples, board, tools };
+  return { status, message, restored, styles, examples, board, tools };
 })();

@@ -5,10 +5,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from app.errors import HistoryError
 from app.history import NewImage
 from app.recipes import read_recipe
 from app.settings import PROJECT_FOLDER
@@ -204,6 +206,28 @@ def test_what_was_finished_before_a_failure_stays(start_studio: StartStudio, mon
     assert view.status == "failed"
     assert [tile.image_id for tile in view.tiles] == added
     assert {picture.id for picture in studio.images()} == set(added)
+
+
+def test_a_history_that_cannot_be_written_for_a_while_loses_no_outcome(
+    start_studio: StartStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = start_studio()
+    finish, full = studio.history.finish_job, True
+
+    def finish_once_there_is_room(*outcome: Any) -> None:
+        if full:
+            raise HistoryError("The disk is full. Free some space and try again.")
+        finish(*outcome)
+
+    monkeypatch.setattr(studio.history, "finish_job", finish_once_there_is_room)
+    job_id, next_id = studio.submit(request()), studio.submit(request("pear"))
+    wait_until(lambda: studio.job(job_id).final)
+    assert studio.job(job_id).error == "The disk is full. Free some space and try again."
+    assert studio.worker.run_errand(lambda model: model.spec.name) == "fake"
+    full = False
+    assert watched(studio, next_id)[-1].status == "done"
+    assert studio.job(job_id).status == "done"
+    assert studio.job(job_id).tiles[0].rank == 1
 
 
 def test_a_model_that_cannot_load_fails_its_jobs_and_is_tried_again(tmp_path: Path) -> None:

@@ -32,6 +32,10 @@ def test_the_style_a_prompt_names(prompt: str, style: str) -> None:
     ("error", "words"),
     [
         (MemoryError(), "not enough memory"),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), "not enough memory"),
+        (RuntimeError("CUDA error: out of memory"), "not enough memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "not enough memory"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk is full"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
         (ModuleNotFoundError("No module named 'x'", name="x"), "package x is missing"),
         (CheckpointError("weights.safetensors is corrupt"), "weights.safetensors is corrupt"),

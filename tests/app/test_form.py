@@ -1,0 +1,68 @@
+"""Settings that are restored to the form, and what comes along beside it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from app.errors import RecipeError
+from app.ui.form import form_values, read_form, restored, with_restored
+from dalle_core.errors import RequestError
+from dalle_core.request import GenerationRequest
+
+FULL = GenerationRequest(
+    "red apple", "blue", count=9, keep=3, seed=7, temperature=0.5, top_k=8, top_p=0.9, guidance_scale=3.0,
+    batch_width=4, prefix_tokens=(1, 2, 3, 4), rerank_text="a pear",
+)  # fmt: skip
+
+
+def through_the_browser(beside: object) -> object:
+    return json.loads(json.dumps(beside))
+
+
+def test_restored_settings_give_the_same_request() -> None:
+    beside = through_the_browser(restored(FULL))
+    assert with_restored(read_form(*form_values(FULL, FULL.seed)), beside) == FULL
+    lone = replace(FULL, count=1, keep=1, slot=2)
+    assert with_restored(read_form(*form_values(lone, 7)), through_the_browser(restored(lone))) == lone
+
+
+def test_what_the_form_shows_is_the_artists() -> None:
+    values = list(form_values(FULL, FULL.seed))
+    values[0] = "green apple"
+    assert with_restored(read_form(*values), restored(FULL)) == replace(FULL, prompt="green apple")
+
+
+def test_another_count_takes_its_own_batch_width() -> None:
+    values = list(form_values(FULL, FULL.seed))
+    values[2] = 6
+    request = with_restored(read_form(*values), restored(FULL))
+    assert (request.count, request.batch_width, request.prefix_tokens) == (6, 6, FULL.prefix_tokens)
+
+
+def test_what_comes_along_is_said_and_nothing_comes_along_where_the_form_shows_all() -> None:
+    words = (restored(FULL) or {})["words"]
+    assert "given top" in words
+    assert "batch width of 4, as long as there are 9" in words
+    assert "“a pear”" in words
+    assert restored(GenerationRequest("red apple", count=9, keep=4)) is None
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], {}, {"request": None}, {"words": "x"}])
+def test_without_a_restored_request_the_form_is_all(nothing: object) -> None:
+    request = read_form(*form_values(FULL, 7))
+    assert with_restored(request, nothing) == request
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"prompt": "x", "unknown": 1},
+        {"prompt": "x", "prefix_tokens": ["1"]},
+        {"prompt": "x", "count": 9, "batch_width": 10_000},
+        {},
+    ],
+)
+def test_a_forged_one_is_refused(forged: dict[str, object]) -> None:
+    with pytest.raises((RecipeError, RequestError)):
+        with_restored(read_form(*form_values(FULL, 7)), {"request": forged})

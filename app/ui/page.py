@@ -33,7 +33,7 @@ def build_page(studio: Studio) -> gr.Blocks:
                 gallery = history.layout(studio)
         create.wire(studio, widgets)
         create.wire_reuse(studio, [widgets.board, gallery], widgets, tabs)
-        recipe_drop.wire(widgets.from_picture, widgets.form, tabs)
+        recipe_drop.wire(widgets.from_picture, widgets.form, widgets.beside, tabs)
 
         async def watch_status() -> AsyncIterator[tuple[Payload, list[str], list[str]]]:
             """Until the model is there, or not: what changes later comes by `/events`."""

@@ -15,11 +15,12 @@ from starlette.routing import Route
 from app.recipes import Recipe, request_from_json, request_to_json
 from app.studio import Studio
 from app.ui.controls import PRIVATE, event_field, script_html
-from app.ui.form import FIELDS, form_values
+from app.ui.form import FIELDS, form_values, restored
 from app.ui.media import UNSTORED, is_signed_in, refused
 from app.ui.payloads import Payload, counted
 from app.views import ModelStatus
 from dalle_core.errors import DalleError, RequestError
+from dalle_core.request import GenerationRequest
 
 HEAD_BYTES = 2 * 2**20  # more than the largest recipe has
 MAX_SEED_DIGITS = 20
@@ -34,27 +35,28 @@ def layout() -> gr.HTML:
     return script_html(WIDGET, SCRIPT)
 
 
-def wire(widget: gr.HTML, form: tuple[gr.components.Component, ...], tabs: gr.Tabs) -> None:
-    """All settings, only the prompt or only the seed go into the form, which is shown."""
+def wire(widget: gr.HTML, form: tuple[gr.components.Component, ...], beside: gr.HTML, tabs: gr.Tabs) -> None:
+    """All settings, only the prompt or only the seed go into the form, which is shown; `beside` has what it cannot."""
 
     def use_recipe(event: gr.EventData) -> tuple[Any, ...]:
         try:
-            values = _form_values(event_field(event, "request"), event_field(event, "seed"))
+            request, seed = _read(event_field(event, "request"), event_field(event, "seed"))
         except DalleError as error:
             raise gr.Error(str(error), print_exception=False) from error
         what = event_field(event, "what")
         wanted = FIELDS if what == "all" else (what,)
-        chosen = (value if name in wanted else gr.skip() for name, value in zip(FIELDS, values, strict=True))
-        return *chosen, gr.Tabs(selected="create")
+        values = zip(FIELDS, form_values(request, seed), strict=True)
+        chosen = (value if name in wanted else gr.skip() for name, value in values)
+        return *chosen, restored(request) if what == "all" else gr.skip(), gr.Tabs(selected="create")
 
-    widget.use_recipe(use_recipe, outputs=[*form, tabs], **PRIVATE)
+    widget.use_recipe(use_recipe, outputs=[*form, beside, tabs], **PRIVATE)
 
 
-def _form_values(request: str, seed: str) -> tuple[object, ...]:
+def _read(request: str, seed: str) -> tuple[GenerationRequest, int]:
     """Raises RequestError or RecipeError: what the page sends back may be anything by now."""
     if not (seed.isascii() and seed.isdigit() and len(seed) <= MAX_SEED_DIGITS) or len(request) > HEAD_BYTES:
         raise RequestError("This recipe has no seed that can be used.")
-    return form_values(request_from_json(request), int(seed))
+    return request_from_json(request), int(seed)
 
 
 def recipe_routes(studio: Studio) -> list[Route]:

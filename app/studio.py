@@ -370,7 +370,10 @@ class Studio:
         """How the latest painting of this picture again stands, and whether it came out the same."""
         source = self.history.image(image_id)
         job_id = self.history.latest_job_about(image_id, REPRODUCTION)
-        return None if job_id is None else compare(self.history, source, self.job(job_id))
+        view = None if job_id is None else self.job(job_id)
+        if view is None or (view.status == "done" and not view.tiles):  # cleared away since
+            return None
+        return compare(self.history, source, view)
 
     def export(self, image_ids: Sequence[str], folder: Path) -> list[Path]:
         """Copy pictures, recipes included, into `folder` under readable names, over nothing. Raises OutputError."""

@@ -23,7 +23,7 @@ from app.studio import Studio
 from app.views import readable_size
 from dalle_core.errors import DalleError
 from dalle_core.request import GenerationRequest
-from tests.app.conftest import painted, quick_model, wait_until
+from tests.app.conftest import painted, quick_model, wait_until, watched
 from tests.app.histories import dump, paint
 from tests.fakes import fake_studio
 
@@ -299,6 +299,14 @@ class TestPurge:
         after = studio.purge_unkept(before.up_to)
         assert (after.pictures, after.unkept, after.unkept_bytes) == (1, 0, 0)
         assert studio.images_count(kept_only=False) == 1
+
+    def test_a_picture_painted_again_only_to_compare_may_go(self, studio: Studio) -> None:
+        (best, *_) = (tile.image_id for tile in painted(studio, count=2, keep=2).tiles)
+        assert best is not None
+        assert watched(studio, studio.reproduce(best))[-1].status == "done"
+        assert studio.reproduction(best) is not None
+        assert studio.purge_unkept(studio.space().up_to).pictures == 2
+        assert studio.reproduction(best) is None
 
     def test_the_command_asks_for_a_yes(
         self, settings: Settings, ids: list[str], capsys: pytest.CaptureFixture[str]

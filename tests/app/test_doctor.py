@@ -3,6 +3,8 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -350,6 +352,35 @@ def test_marks_are_written_soon_after_a_change_and_at_the_end(settings: Settings
     sidecar.close()
     assert marks.read(settings.marks)["images"].records()[0]["starred"] == 0
     history.close()
+
+
+STARS = """
+import sys
+from pathlib import Path
+from app.history import History, marks
+from app.settings import Settings
+
+settings = Settings(data_dir=Path(sys.argv[1]))
+history = History(settings, owner=True)
+marks.Sidecar(history, settings.marks, pause=0.001).start()
+print("ready", flush=True)
+starred = True
+while True:
+    history.mark_image(sys.argv[2], starred=starred)
+    starred = not starred
+"""
+
+
+def test_marks_outlive_a_kill_in_the_middle_of_writing(settings: Settings, ids: list[str]) -> None:
+    argv = [sys.executable, "-c", STARS, str(settings.data_dir), ids[0]]
+    with subprocess.Popen(argv, cwd=PROJECT_FOLDER, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        time.sleep(0.3)
+        child.kill()
+    assert len(marks.read(settings.marks)["images"].rows) == len(ids)
+    assert doctor.mend(settings).is_sound
+    assert kinds(settings) == []
 
 
 def test_marks_of_the_time_before_fill_in(settings: Settings, ids: list[str]) -> None:

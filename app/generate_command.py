@@ -220,7 +220,7 @@ def _queue_with_owner(
     model = _plainly(lambda: _load(replace(settings, device="cpu"), load_model))
     source = _plainly(lambda: Sources(history, lambda errand: errand(model)).prepare(prefix.data, None, None, WHOLE))
     given = replace(request, prefix_tokens=source.top(prefix.rows))
-    return submit_to_owner(history, settings, given, "complete", source.parent_id, source.model_sha256)
+    return submit_to_owner(history, settings, given, "complete", source.parent_id, source.model_sha256, prefix.rows)
 
 
 def _wait(history: History, settings: Settings, job_id: str) -> JobView:

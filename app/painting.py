@@ -59,6 +59,7 @@ class Painting:
             tiles=tiles,
             position_in_queue=0,
             kind=job.kind,
+            kept_rows=job.kept_rows,
             source_id=job.source_id,
         )
 

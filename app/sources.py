@@ -170,7 +170,7 @@ def read_picture(data: bytes) -> "Image.Image":
     from dalle_core.images import flatten, open_image
 
     if len(data) > MAX_UPLOAD_BYTES:
-        raise ImageError(f"The picture has {len(data) / 2**20:.0f} MiB; at most {MAX_UPLOAD_BYTES // 2**20} are read.")
+        raise ImageError(f"This file has {len(data) / 2**20:.0f} MiB; at most {MAX_UPLOAD_BYTES // 2**20} are read.")
     return flatten(_shrunk(open_image(data), MAX_EDGE))
 
 

@@ -19,7 +19,7 @@ from app.ranking import load_candidates, rank
 from app.recipes import Recipe, read_recipe
 from app.reproduction import compare
 from app.settings import Settings
-from app.sources import WHOLE, Crop, Source, Sources, Upload
+from app.sources import MAX_UPLOAD_BYTES, WHOLE, Crop, Source, Sources, Upload
 from app.views import (
     FINAL_STATUSES,
     REPRODUCTION,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dalle_core.families.base import ImageModel
 
 __all__ = [
+    "MAX_UPLOAD_BYTES",
     "Crop",
     "DataFolderBusy",
     "HistoryError",
@@ -172,7 +173,9 @@ class Studio:
         """
         self.worker.check(request)
         _check_room(self.history)
-        job_id = self.history.add_job(request, self.settings.model, kind, source_id, model_sha256)
+        spec = self.model_status().spec
+        kept_rows = len(request.prefix_tokens) // spec.cols if spec else 0
+        job_id = self.history.add_job(request, self.settings.model, kind, source_id, model_sha256, kept_rows)
         self.worker.wake()
         self._bell.ring()
         return job_id
@@ -451,10 +454,11 @@ def submit_to_owner(
     kind: str = "generate",
     source_id: str | None = None,
     model_sha256: str | None = None,
+    kept_rows: int = 0,
 ) -> str:
     """Queue a request with the process that owns the data folder; returns the job's id."""
     _check_room(history)
-    return history.add_job(request, settings.model, kind, source_id, model_sha256)
+    return history.add_job(request, settings.model, kind, source_id, model_sha256, kept_rows)
 
 
 def owner_is_alive(settings: Settings) -> bool:

@@ -38,7 +38,7 @@ class JobView:
     `finished` of `count` candidates are in the history. While a micro-batch is painted, `row` of `rows` of its token
     rows are done; both are 0 for a job that is not being painted. `preview_row` grows with every new set of previews
     of this job: a version, not a row number. `position_in_queue` is 1 for the next in line, 0 for any job not queued.
-    `kind` says what it does (generate, complete); `kept_rows` are given, known once painting has begun.
+    `kind` says what it does (generate, complete); `kept_rows` are given to it.
     `source_id` is the picture the job is about, if any; `ranked_by` the text that its ranks belong to; `resolved` says
     that the artist has dealt with how it ended.
     """

@@ -69,13 +69,13 @@ def open_image(source: Path | bytes) -> Image.Image:
 
     Raises ImageError, which says what was found.
     """
-    name = source.name if isinstance(source, Path) else "The picture"
+    name = source.name if isinstance(source, Path) else "This file"
     try:
         head = _first_bytes(source)
     except OSError as error:
         raise ImageError(f"There is no picture to read at {name} ({error.strerror or error}).") from error
     if not head:
-        raise ImageError(f"{name} cannot be read as a picture: the file is empty.")
+        raise ImageError(f"{name} cannot be read as a picture: it is empty.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
@@ -83,10 +83,12 @@ def open_image(source: Path | bytes) -> Image.Image:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        found = f"it is {_kind(head)}. Expected {', '.join(FORMATS)}"
+        found = f"it is {_kind(head)}. Save it as {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
         raise ImageError(f"{name} cannot be read as a picture: {found}.") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"{name} is too large; at most {MAX_PIXELS // 10**6} megapixels are read.") from error
+        raise ImageError(
+            f"{name} holds too large a picture; at most {MAX_PIXELS // 10**6} megapixels are read."
+        ) from error
     except Exception as error:  # on foreign bytes a decoder raises whatever it likes
         raise ImageError(f"{name} cannot be read as a picture: it is damaged or cut short ({error}).") from error
 
@@ -123,4 +125,4 @@ def _kind(head: bytes) -> str:
     """What a file that is none of our formats seems to be."""
     if b"<svg" in head.lower():
         return "an SVG drawing"
-    return "of another kind"
+    return "something else"

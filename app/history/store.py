@@ -172,19 +172,31 @@ class History:
         kind: str = "generate",
         source_id: str | None = None,
         model_sha256: str | None = None,
+        kept_rows: int = 0,
     ) -> str:
         """Queue `request` behind what waits; returns the job's id.
 
-        `source_id` is the picture it is about, `model_sha256` is of the model whose tokens the request holds.
+        `source_id` is the picture it is about, `model_sha256` is of the model whose tokens the request holds, in
+        `kept_rows` rows.
         """
         with self._writing() as writer:
             job_id = str(ULID())
             writer.execute(
                 "INSERT INTO jobs"
-                " (id, kind, request_json, model, model_sha256, app_version, status, created, source_id, place)"
-                " VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?,"
+                " (id, kind, request_json, model, model_sha256, app_version, status, created, source_id,"
+                " kept_rows, place) VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?,"
                 " (SELECT coalesce(max(place), 0) + 1 FROM jobs WHERE status = 'queued'))",
-                (job_id, kind, request_to_json(request), model, model_sha256, __version__, _now(), source_id),
+                (
+                    job_id,
+                    kind,
+                    request_to_json(request),
+                    model,
+                    model_sha256,
+                    __version__,
+                    _now(),
+                    source_id,
+                    kept_rows,
+                ),
             )
         return job_id
 

@@ -37,6 +37,7 @@ BOARD_SCRIPT = """dalleStudio.board(element, {server, send: {
     useSeed: image => trigger('use_seed', {image}),
     usePrompt: image => trigger('use_prompt', {image}),
     useSettings: image => trigger('use_settings', {image}),
+    completeFrom: image => trigger('complete_from', {image}),
 }})"""
 
 

@@ -18,6 +18,7 @@ HISTORY_SCRIPT = """dalleStudio.history(element, {server, send: {
     useSeed: image => trigger('use_seed', {image}),
     usePrompt: image => trigger('use_prompt', {image}),
     useSettings: image => trigger('use_settings', {image}),
+    completeFrom: image => trigger('complete_from', {image}),
 }})"""
 
 

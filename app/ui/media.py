@@ -1,7 +1,8 @@
 """Routes that serve pictures, by id and by nothing else.
 
 `/media/<id>.png`, `/media/thumbnail/<id>`, and while it is painted `/media/preview/<job>/<index>`. Paths come from the
-service layer, never from the browser. Asks for the same sign-in as the app.
+service layer, never from the browser. A picture to complete comes in at `/media/source` and is shown at
+`/media/source/<id>`. All ask for the same sign-in as the app.
 """
 
 import re
@@ -11,11 +12,11 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.studio import Studio
-from dalle_core.errors import DalleError
+from app.studio import MAX_UPLOAD_BYTES, Studio
+from dalle_core.errors import DalleError, ImageError
 
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 TYPES = {".png": "image/png", ".webp": "image/webp"}
@@ -30,6 +31,8 @@ def media_routes(studio: Studio) -> list[Route]:
         Route("/media/{image_id}.png", media.original),
         Route("/media/thumbnail/{image_id}", media.thumbnail),
         Route("/media/preview/{job_id}/{index:int}", media.preview),
+        Route("/media/source", media.take_source, methods=["POST"]),
+        Route("/media/source/{upload_id}", media.source),
     ]
 
 
@@ -58,6 +61,28 @@ class _Media:
             return Response(status_code=204, headers=UNSTORED)
         return Response(png, media_type="image/png", headers=UNSTORED)
 
+    async def take_source(self, request: Request) -> Response:
+        """A foreign picture, as the body of the request, to be completed. Answers which one it is from now on."""
+        if not is_signed_in(request):
+            return refused()
+        try:
+            data = await bounded_body(request, MAX_UPLOAD_BYTES)
+            upload = await run_in_threadpool(self.studio.take_upload, data)
+        except DalleError as error:
+            return JSONResponse({"error": str(error), "code": error.code}, status_code=422, headers=UNSTORED)
+        own = {"image": upload.image_id} if upload.image_id else {"upload": upload.id}
+        return JSONResponse(own, headers=UNSTORED)
+
+    async def source(self, request: Request) -> Response:
+        """An upload as it was read: upright, the first frame, of a size to look at."""
+        if not is_signed_in(request):
+            return refused()
+        try:
+            png = self.studio.upload_preview(request.path_params["upload_id"])
+        except DalleError:
+            return _missing()
+        return Response(png, media_type="image/png", headers=UNSTORED)
+
     async def _file(self, request: Request, locate: Callable[[str], Path]) -> Response:
         if not is_signed_in(request):
             return refused()
@@ -77,6 +102,16 @@ class _Media:
     def _download_name(self, image_id: str) -> str:
         image = self.studio.image(image_id)
         return file_name(image.prompt, image.seed)
+
+
+async def bounded_body(request: Request, limit: int) -> bytes:
+    """The request's body, read no further than `limit` bytes, whatever it says of itself. Raises ImageError."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise ImageError(f"This file is larger than the {limit // 2**20} MiB that are read.")
+    return bytes(data)
 
 
 def file_name(prompt: str, seed: int) -> str:

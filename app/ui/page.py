@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import gradio as gr
 
 from app.studio import Studio
-from app.ui import create, history, recipe_drop, words
+from app.ui import complete, create, history, recipe_drop, words
 from app.ui.api import add_endpoints
 from app.ui.brand import ASSETS, TITLE
 from app.ui.payloads import Payload, status_payload
@@ -29,10 +29,15 @@ def build_page(studio: Studio) -> gr.Blocks:
         with gr.Tabs(selected="create", elem_classes="studio-tabs") as tabs:
             with gr.Tab("Create", id="create"):
                 widgets = create.layout(studio)
+            with gr.Tab("Complete", id="complete"):
+                completing = complete.layout(studio)
             with gr.Tab("History", id="history"):
                 gallery = history.layout(studio)
         create.wire(studio, widgets)
-        create.wire_reuse(studio, [widgets.board, gallery], widgets, tabs)
+        complete.wire(studio, completing)
+        galleries = [widgets.board, gallery]
+        create.wire_reuse(studio, galleries, widgets, tabs)
+        complete.wire_sending(studio, galleries, completing, tabs)
         recipe_drop.wire(widgets.from_picture, widgets.form, widgets.beside, tabs)
 
         async def watch_status() -> AsyncIterator[tuple[Payload, list[str], list[str]]]:

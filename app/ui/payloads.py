@@ -80,13 +80,15 @@ def progress(view: JobView) -> float:
     if view.final:
         return 1.0
     width = min(view.request.batch_width, view.count - view.finished)
-    started = width * view.row / view.rows if view.row < view.rows else 0.0  # a full one is counted as finished
+    painted, to_paint = view.row - view.kept_rows, view.rows - view.kept_rows
+    started = width * painted / to_paint if view.row < view.rows else 0.0  # a full one is counted as finished
     return min(1.0, (view.finished + started) / view.count)
 
 
 def request_words(view: JobView) -> str:
     request = view.request
-    parts = [counted(request.count, "candidate"), f"seed {request.seed}", f"temperature {request.temperature:g}"]
+    parts = [f"top {counted(view.kept_rows, 'row')} kept"] if view.kept_rows else []
+    parts += [counted(request.count, "candidate"), f"seed {request.seed}", f"temperature {request.temperature:g}"]
     if request.guidance_scale != 1:
         parts.append(f"guidance {request.guidance_scale:g}")
     if request.negative_prompt:
@@ -164,6 +166,7 @@ def details_payload(image: ImageView) -> Payload:
 def _facts(image: ImageView) -> list[tuple[str, str]]:
     request = image.request
     facts = [
+        ("Kept", f"the top {counted(image.kept_rows, 'row')} of another picture" if image.kept_rows else ""),
         ("Without", request.negative_prompt),
         ("Guidance", f"{request.guidance_scale:g}"),
         ("Temperature", f"{request.temperature:g}"),

@@ -45,7 +45,7 @@ window.dalleStudio ??= (() => {
     SILENCE: 10000, // ms without a beat: the machine slept, or the network went away
 
     start() {
-      if (this.started) return;
+      if (this.started) return this.open(); // the first news is for whoever came late
       this.started = true;
       this.open();
       document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
@@ -184,13 +184,18 @@ window.dalleStudio ??= (() => {
 
   /* ---- the board: one section a job, one tile a candidate ---- */
 
+  let main = null; // the context of Create's board, which is there from the start
+
+  /* `shows` picks the jobs that a board is for, `memory` names what it recalls after a reload. */
   function board(element, context) {
+    main ??= context;
+    const { shows = () => true, memory = RECALLED } = context;
     const list = element.querySelector(".runs");
     const spoken = element.querySelector(".spoken");
     const runs = new Map();
     const settle = () => {
       element.querySelector(".blank").hidden = runs.size > 0;
-      remember(RECALLED, [...runs.keys()].slice(-8));
+      remember(memory, [...runs.keys()].slice(-8));
     };
     const remove = id => {
       runs.get(id)?.node.remove();
@@ -200,7 +205,7 @@ window.dalleStudio ??= (() => {
     /* What waits is in the queue, and what is painted only to compare is in the picture's dialog. */
     const belongs = job => job.kind !== "reproduce" && job.status !== "queued" && (job.status !== "cancelled" || job.tiles.length > 0);
     const show = jobs => {
-      for (const job of jobs) {
+      for (const job of jobs.filter(shows)) {
         if (!runs.has(job.id)) {
           if (!belongs(job)) continue;
           runs.set(job.id, new Run(job, context, words => setText(spoken, words), () => remove(job.id)));
@@ -222,7 +227,7 @@ window.dalleStudio ??= (() => {
     announce.addEventListener("submitted", () => {
       if (innerWidth < 860) element.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });
     });
-    const earlier = recalled(RECALLED, []);
+    const earlier = recalled(memory, []);
     (earlier.length ? recall(earlier) : Promise.resolve()).then(() => live.start());
   }
 
@@ -559,6 +564,6 @@ window.dalleStudio ??= (() => {
     }
   }
 
-  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, whenThere, dialog, UNANSWERED };
+  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, whenThere, dialog, mainBoard: () => main, UNANSWERED };
   return { status, message, restored, styles, examples, board, tools };
 })();

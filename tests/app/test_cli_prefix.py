@@ -70,7 +70,7 @@ def test_a_picture_of_the_history_is_known_and_keeps_its_tokens(
         (file(picture()), ["--prefix", "top.png", "--prefix-rows", "4"], 2, "expected a number from 1 to 3"),
         (file(picture()), ["--prefix", "top.png", "--prefix-rows", "two"], 2, "--prefix-rows"),
         (b"<svg/>", ["--prefix", "top.png", "--prefix-rows", "2"], 1, "an SVG drawing"),
-        (b"", ["--prefix", "top.png", "--prefix-rows", "2"], 1, "the file is empty"),
+        (b"", ["--prefix", "top.png", "--prefix-rows", "2"], 1, "it is empty"),
     ],
 )
 @pytest.mark.parametrize("into", ["--out", "--data-dir"])

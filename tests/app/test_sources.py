@@ -143,6 +143,7 @@ def test_kept_rows_of_another_model_are_not_painted_on(start_studio: StartStudio
     source = studio.prepare_source(file(picture()))
     studio.submit(request())
     waiting = studio.complete(request(), source, 2)
+    assert studio.job(waiting).kept_rows == 2
     studio = start_studio(FakeModel(spec=replace(QUICK_SPEC, sha256="e" * 64)))
     view = watched(studio, waiting)[-1]
     assert view.status == "failed"

@@ -42,13 +42,13 @@ def huge_png(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "The picture cannot be read as a picture: the file is empty"),
-        (b"just some words", "it is of another kind. Expected PNG, JPEG"),
-        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "it is an SVG drawing. Expected PNG"),
+        (b"", "This file cannot be read as a picture: it is empty"),
+        (b"just some words", "it is something else. Save it as PNG, JPEG"),
+        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "it is an SVG drawing. Save it as PNG"),
         (saved(Image.effect_noise((64, 64), 50))[:900], "damaged or cut short"),
         (saved(Image.effect_noise((64, 64), 50), "JPEG")[:700], "damaged or cut short"),
         (huge_png(9_000, 9_000), r"9000 × 9000 pixels; at most 64 megapixels"),
-        (huge_png(20_000, 20_000), "too large; at most 64 megapixels"),
+        (huge_png(20_000, 20_000), "too large a picture; at most 64 megapixels"),
         (saved(Image.new("F", (4, 4)), "TIFF"), "32-bit values; save it with 8 or 16 bits"),
     ],
 )

@@ -18,8 +18,7 @@ import gradio as gr
 from gradio.events import api
 
 from app.recipes import request_from_dict
-from app.sources import MAX_UPLOAD_BYTES, Crop, Source
-from app.studio import ImageView, JobView, Studio
+from app.studio import MAX_UPLOAD_BYTES, Crop, ImageView, JobView, Source, Studio
 from app.ui.form import RANDOM_SEEDS
 from app.ui.media import ULID
 from app.ui.payloads import state_words

@@ -2,18 +2,18 @@
 "use strict";
 
 (() => {
-  const { make, setText, announce } = dalleStudio.tools;
-  const UNANSWERED = "The studio does not answer.";
+  const { make, setText, announce, UNANSWERED } = dalleStudio.tools;
+  const { t } = dalleWords;
   const MOVES = [["front", "To the front", "⤒"], ["up", "Up", "↑"], ["down", "Down", "↓"]];
 
   function queue(element, { server }) {
     const box = element.querySelector(".queue");
     const count = make("h3");
-    const clear = make("button", { type: "button", class: "link", text: "Clear", "aria-label": "Clear the queue", onclick: () => drop(server.clear_queue({}), "") });
+    const clear = make("button", { type: "button", class: "link", text: t("Clear"), "aria-label": t("Clear the queue"), onclick: () => drop(server.clear_queue({}), "") });
     const now = make("p", { class: "queue-now" });
     const list = make("ol", { class: "queue-list" });
     const said = make("span", { role: "status" });
-    const putBack = make("button", { type: "button", class: "link", text: "Put back", onclick: restore });
+    const putBack = make("button", { type: "button", class: "link", text: t("Put back"), onclick: restore });
     const foot = make("p", { class: "queue-foot", hidden: true }, said, putBack);
     box.append(make("header", {}, count, clear), now, list, foot);
     const rows = new Map();
@@ -23,7 +23,7 @@
 
     async function move(id, to) {
       const answer = await ask(server.move_job({ job: id, to }));
-      if (answer.error) tell(answer.error, []);
+      if (answer.error) tell(t(answer.error), []);
     }
 
     async function remove(job) {
@@ -35,15 +35,15 @@
     /* `promise` answers which jobs were taken off. */
     async function drop(promise, prompt) {
       const answer = await ask(promise);
-      if (answer.error) return tell(answer.error, []);
-      tell(prompt ? `Removed “${prompt}”.` : `${answer.jobs.length} removed.`, answer.jobs);
+      if (answer.error) return tell(t(answer.error), []);
+      tell(prompt ? t("Removed “{prompt}”.", { prompt }) : t("{count} removed.", { count: answer.jobs.length }), answer.jobs);
     }
 
     async function restore() {
       const jobs = dropped;
       dropped = []; // a second press finds nothing to do
       const answer = jobs.length ? await ask(server.requeue_jobs({ jobs })) : {};
-      tell(answer.error ?? "", []);
+      tell(answer.error ? t(answer.error) : "", []);
     }
 
     function tell(words, jobs) {
@@ -55,10 +55,10 @@
     }
 
     function row(job) {
-      const button = (text, label, kind, click) => make("button", { type: "button", class: `mini ${kind}`, text, title: label, "aria-label": `${label}: ${job.prompt}`, onclick: click });
+      const button = (text, label, kind, click) => make("button", { type: "button", class: `mini ${kind}`, text, title: t(label), "aria-label": `${t(label)}: ${job.prompt}`, onclick: click });
       const prompt = make("span", { class: "queue-prompt", text: job.prompt, title: job.prompt });
       const moves = MOVES.map(([to, label, sign]) => button(sign, label, to, () => move(job.id, to)));
-      return { job, node: make("li", {}, make("span", { class: "queue-words" }, prompt, make("small", { text: job.words })), make("span", { class: "queue-buttons" }, ...moves, button("×", "Remove", "remove", () => remove(job)))) };
+      return { job, node: make("li", {}, make("span", { class: "queue-words" }, prompt, make("small", { text: t(job.words) })), make("span", { class: "queue-buttons" }, ...moves, button("×", "Remove", "remove", () => remove(job)))) };
     }
 
     function draw() {
@@ -82,10 +82,10 @@
 
     function settle() {
       box.hidden = !waiting.length && foot.hidden;
-      setText(count, waiting.length ? `Queue, ${waiting.length} waiting` : "Queue");
+      setText(count, waiting.length ? t("Queue, {count} waiting", { count: waiting.length }) : t("Queue"));
       clear.hidden = waiting.length < 2;
       now.hidden = !running || !waiting.length;
-      if (running) setText(now, `Painting: ${running.prompt}`);
+      if (running) setText(now, t("Painting: {prompt}", { prompt: running.prompt }));
     }
 
     announce.addEventListener("news", ({ detail }) => {

@@ -29,7 +29,7 @@ def test_singular_values_come_out_near_one(shape: tuple[int, ...], dtype: torch.
 
 def test_every_hidden_matrix_of_the_transformer_is_found_once() -> None:
     network = Transformer(CONFIG)
-    names = {parameter: name for name, parameter in network.named_parameters()}
+    names: dict[torch.Tensor, str] = {parameter: name for name, parameter in network.named_parameters()}
     found = {names[parameter]: parts for parameter, parts in hidden_matrices(network).items()}
     assert len(found) == 4 * CONFIG.layers + 2 * len(CONFIG.levels)
     assert found["blocks.0.attention.qkv.weight"] == 3

@@ -168,12 +168,23 @@ def _add_generate(commands: Any) -> None:
     generate.add_argument("--count", type=int, metavar="N", help="candidates to paint (default: 16)")
     generate.add_argument("--keep", type=int, metavar="K", help="best candidates to keep (default: 4)")
     generate.add_argument("--seed", type=int, metavar="N", help="default: a new one each time")
-    generate.add_argument("--temperature", type=float, metavar="X", help="default: 0.7; 0 takes the likeliest")
+    generate.add_argument(
+        "--temperature",
+        type=float,
+        metavar="X",
+        help=f"default: {GenerationRequest.temperature:g}; 0 takes the likeliest",
+    )
     generate.add_argument("--top-k", type=int, metavar="N", help="choose among the N likeliest; 0 is all (default)")
     generate.add_argument(
         "--top-p", type=float, metavar="X", help="choose among the likeliest that sum to X (default: 1)"
     )
-    generate.add_argument("--guidance", dest="guidance_scale", type=float, metavar="X", help="default: 2; 1 is off")
+    generate.add_argument(
+        "--guidance",
+        dest="guidance_scale",
+        type=float,
+        metavar="X",
+        help=f"default: {GenerationRequest.guidance_scale:g}; 1 is off",
+    )
     generate.add_argument(
         "--batch-width", type=int, metavar="N", help="pictures painted at once (default: 8 or fewer, evenly)"
     )

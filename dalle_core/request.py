@@ -30,10 +30,10 @@ class GenerationRequest:
     count: int = 16
     keep: int = 4
     seed: int = 0
-    temperature: float = 0.7
+    temperature: float = 0.6
     top_k: int = 0
     top_p: float = 1.0
-    guidance_scale: float = 2.0
+    guidance_scale: float = 3.0
     batch_width: int = 0
     prefix_tokens: tuple[int, ...] = ()
     rerank_text: str | None = None

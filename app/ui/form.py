@@ -57,7 +57,7 @@ def restored(request: GenerationRequest) -> dict[str, Any] | None:
         parts.append(f"a batch width of {request.batch_width}, as long as there are {request.count} candidates")
     if request.rerank_text:
         parts.append(f"ranking by “{request.rerank_text}”")
-    return {"request": asdict(request), "words": "Also restored: " + "; ".join(parts) + "."} if parts else None
+    return {"request": asdict(request), "words": f"Also restored: {'; '.join(parts)}."} if parts else None
 
 
 def with_restored(request: GenerationRequest, beside: object) -> GenerationRequest:

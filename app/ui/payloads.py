@@ -105,8 +105,8 @@ def state_words(view: JobView) -> str:
         case "running":
             return _running_words(view)
         case "done":
-            order = ", best first" if view.ranked_by else ""
-            return counted(view.finished, "candidate") + order
+            candidates = counted(view.finished, "candidate")
+            return f"{candidates}, best first" if view.ranked_by else candidates
         case "cancelled":
             return f"Stopped. {finished}." if view.finished else "Stopped before a picture was finished."
         case "failed":
@@ -153,12 +153,14 @@ def details_payload(image: ImageView) -> Payload:
         "image": image.id,
         "prompt": image.prompt,
         "seed": str(image.seed),
-        "rank": f"{image.rank} of {request.count}" if image.rank else "",
+        "rank": image.rank,
+        "of": request.count,
         "match": match_words(image.score, image.percentile),
         "ranked": f"for “{image.text_scored}”" if image.text_scored not in {None, image.prompt} else "",
         "starred": image.starred,
         "kept": image.kept,
         "facts": _facts(image),
+        "painted": image.created.isoformat(),  # the page knows the reader's clock
         "recipe": recipe_text(image),
     }
 
@@ -174,7 +176,6 @@ def _facts(image: ImageView) -> list[tuple[str, str]]:
         ("Top-p", f"{request.top_p:g}"),
         ("Size", f"{image.width} × {image.height}"),
         ("Model", image.model),
-        ("Painted", f"{image.created.astimezone():%d %B %Y, %H:%M}"),
     ]
     return [(name, value) for name, value in facts if value]
 

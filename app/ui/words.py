@@ -8,6 +8,7 @@ import json
 from functools import cache
 
 import gradio as gr
+from gradio.components.api_component import Api
 from gradio.i18n import I18nData
 
 from app.ui.brand import ASSETS
@@ -19,9 +20,12 @@ READ_BY_PEOPLE = ("label", "info", "placeholder")
 
 
 @cache
-def catalogue() -> dict[str, str]:
-    """English text, or template with {values}, -> Chinese. A value that is itself in words is {value:words} there."""
-    words: dict[str, str] = json.loads(CATALOGUE.read_text(encoding="utf-8"))
+def catalogue() -> dict[str, dict[str, str]]:
+    """English text, or template with {values}, -> Chinese. A value that is itself in words is {value:words} there.
+
+    `page` holds what the page says by itself; `studio` what the service layer says, whose sentences are recognised.
+    """
+    words: dict[str, dict[str, str]] = json.loads(CATALOGUE.read_text(encoding="utf-8"))
     return words
 
 
@@ -35,12 +39,14 @@ def script(language: str) -> str:
 def localized(page: gr.Blocks) -> gr.I18n:
     """Have every widget of `page` say its words in the visitor's language. For `launch(i18n=…)`."""
     texts = [text for block in page.blocks.values() for text in _localize(block)]
-    words = catalogue()
+    words = catalogue()["page"]
     return gr.I18n(**{"en": {text: text for text in texts}, "zh-CN": {text: words.get(text, text) for text in texts}})
 
 
 def _localize(block: gr.blocks.Block) -> list[str]:
-    """The texts of one widget, each of which it now looks up."""
+    """The texts of one widget, each of which it now looks up. Parameters of the API are widgets, too, and stay."""
+    if isinstance(block, Api):
+        return []
     if isinstance(block, gr.HTML):
         if block.js_on_load:
             block.js_on_load = f"dalleWords.localize(element); {block.js_on_load}"

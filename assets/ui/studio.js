@@ -3,6 +3,7 @@
 "use strict";
 
 window.dalleStudio ??= (() => {
+  const { t, when } = window.dalleWords;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   // "news": what the studio tells every page; "submitted": a job was taken; "finished": the history has something new
   const announce = new EventTarget();
@@ -89,8 +90,8 @@ window.dalleStudio ??= (() => {
     const show = value => {
       if (!value) return;
       box.dataset.state = value.state;
-      box.title = value.detail;
-      setText(box.querySelector("span"), value.text);
+      box.title = t(value.detail);
+      setText(box.querySelector("span"), t(value.text));
     };
     watch("value", () => show(props.value));
     announce.addEventListener("news", ({ detail }) => show(detail.status));
@@ -101,7 +102,7 @@ window.dalleStudio ??= (() => {
     const box = element.querySelector(".message");
     watch("value", () => {
       const { text = "", job } = props.value ?? {};
-      setText(box, text);
+      setText(box, t(text));
       box.hidden = !text;
       const prompt = element.closest(".composer")?.querySelector(PROMPT);
       if (text && !prompt?.value.trim()) prompt?.focus();
@@ -113,7 +114,7 @@ window.dalleStudio ??= (() => {
   function restored(element, { props, watch }) {
     const box = element.querySelector(".restored");
     const show = () => {
-      setText(box.querySelector("span"), props.value?.words ?? "");
+      setText(box.querySelector("span"), t(props.value?.words ?? ""));
       box.hidden = !props.value;
     };
     box.querySelector("button").addEventListener("click", () => { props.value = null; show(); promptBox()?.focus(); });
@@ -240,16 +241,16 @@ window.dalleStudio ??= (() => {
       this.tiles = new Map();
       this.progress = 0;
       this.state = make("p", { class: "run-state" });
-      this.bar = make("div", { class: "bar", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100 }, make("i"));
+      this.bar = make("div", { class: "bar", role: "progressbar", "aria-label": t("Progress"), "aria-valuemin": 0, "aria-valuemax": 100 }, make("i"));
       this.notes = make("ul", { class: "notes" });
       this.best = make("div", { class: "grid best" });
       this.rest = make("div", { class: "grid rest", hidden: true });
       this.more = make("button", { type: "button", class: "more", hidden: true, "aria-expanded": "false", onclick: () => this.reveal(this.rest.hidden) });
-      this.again = make("button", { type: "button", class: "quiet", text: "Paint again", onclick: () => this.requeue() });
-      this.dismiss = make("button", { type: "button", class: "quiet", text: "Dismiss", onclick: () => this.forget() });
+      this.again = make("button", { type: "button", class: "quiet", text: t("Paint again"), onclick: () => this.requeue() });
+      this.dismiss = make("button", { type: "button", class: "quiet", text: t("Dismiss"), onclick: () => this.forget() });
       this.offers = make("div", { class: "offers", hidden: true }, this.again, this.dismiss);
       this.ranking = new RankForm(job, context);
-      const title = make("div", { class: "run-title" }, make("h2", { text: job.prompt }), make("p", { class: "run-settings", text: job.settings }));
+      const title = make("div", { class: "run-title" }, make("h2", { text: job.prompt }), make("p", { class: "run-settings", text: t(job.settings) }));
       const tools = make("div", { class: "run-tools" }, this.more, this.ranking.opener);
       this.node = make("section", { class: "run", "aria-label": job.prompt }, make("header", {}, title, this.offers), this.state, this.bar, this.notes, this.ranking.said, this.best, tools, this.ranking.form, this.rest);
     }
@@ -259,13 +260,13 @@ window.dalleStudio ??= (() => {
       this.asking = true;
       const answer = await this.context.server.requeue_jobs({ jobs: [this.id] }).catch(() => ({ error: UNANSWERED }));
       this.asking = false;
-      if (answer.error) setText(this.state, answer.error);
+      if (answer.error) setText(this.state, t(answer.error));
       else announce.dispatchEvent(new Event("submitted"));
     }
 
     async forget() {
       const answer = await this.context.server.dismiss_job({ job: this.id }).catch(() => ({ error: UNANSWERED }));
-      if (answer.error) setText(this.state, answer.error);
+      if (answer.error) setText(this.state, t(answer.error));
       else this.remove();
     }
 
@@ -275,13 +276,13 @@ window.dalleStudio ??= (() => {
       this.final = job.final;
       this.status = job.status;
       this.node.dataset.status = job.status;
-      setText(this.state, job.state);
+      setText(this.state, t(job.state));
       this.offers.hidden = !job.again;
       this.ranking.update(job);
       this.advance(job);
-      if (this.notes.children.length !== job.notes.length) this.notes.replaceChildren(...job.notes.map(text => make("li", { text })));
+      if (this.notes.children.length !== job.notes.length) this.notes.replaceChildren(...job.notes.map(text => make("li", { text: t(text) })));
       this.draw(job);
-      if (changed) this.say(job.state);
+      if (changed) this.say(t(job.state));
       if (changed && job.final) announce.dispatchEvent(new Event("finished"));
     }
 
@@ -332,7 +333,7 @@ window.dalleStudio ??= (() => {
       this.revealed = shown;
       this.rest.hidden = !shown;
       this.more.setAttribute("aria-expanded", String(shown));
-      setText(this.more, shown ? "Hide the rest" : `Show the rest (${this.rest.children.length})`);
+      setText(this.more, shown ? t("Hide the rest") : t("Show the rest ({count})", { count: this.rest.children.length }));
     }
 
     open(id) {
@@ -355,12 +356,16 @@ window.dalleStudio ??= (() => {
       this.node.disabled = !state.image;
       this.node.dataset.state = state.state;
       this.picture(state.image ? original(state.image) : state.preview, painted);
-      const label = state.rank ? `Rank ${state.rank}` : `Candidate ${this.index + 1}`;
-      const match = state.match ? `, match ${state.match.score}, ${state.match.words}` : "";
-      const starred = state.starred ? ", starred" : "";
-      this.node.setAttribute("aria-label", state.image ? `${label}${match}${starred}. Open` : `${label}, ${state.state}`);
+      this.node.setAttribute("aria-label", this.label(state));
       this.star.hidden = !state.starred;
       if (state.match) this.describe(state);
+    }
+
+    label({ image, state, rank, match, starred }) {
+      const number = rank ? t("Rank {rank}", { rank }) : t("Candidate {number}", { number: this.index + 1 });
+      if (!image) return [number, t(state)].join(", ");
+      const facts = match ? [t("Match {score}", match), t(match.words)] : [];
+      return t("{label}. Open", { label: [number, ...facts, starred && t("Starred")].filter(Boolean).join(", ") });
     }
 
     describe({ rank, match }) {
@@ -368,7 +373,7 @@ window.dalleStudio ??= (() => {
       if (this.caption.dataset.key === key) return;
       this.caption.dataset.key = key;
       const first = make("span", { class: "rank", text: rank ? `#${rank}` : "" });
-      this.caption.replaceChildren(first, make("span", { class: "match", text: `Match ${match.score}` }), make("span", { class: "words", text: match.words }));
+      this.caption.replaceChildren(first, make("span", { class: "match", text: t("Match {score}", match) }), make("span", { class: "words", text: t(match.words) }));
     }
 
     /* The next picture is decoded before it takes the last one's place, so a tile never flickers. */
@@ -392,21 +397,21 @@ window.dalleStudio ??= (() => {
     constructor(job, context) {
       this.job = job.id;
       this.context = context;
-      this.opener = make("button", { type: "button", class: "more", text: "Rank by other words", hidden: true, "aria-expanded": "false", onclick: () => this.open(this.form.hidden) });
-      this.words = make("input", { type: "text", maxlength: 2000, autocomplete: "off", placeholder: "A moonlit night" });
-      this.submit = make("button", { type: "submit", class: "quiet", text: "Rank" });
+      this.opener = make("button", { type: "button", class: "more", text: t("Rank by other words"), hidden: true, "aria-expanded": "false", onclick: () => this.open(this.form.hidden) });
+      this.words = make("input", { type: "text", maxlength: 2000, autocomplete: "off", placeholder: t("A moonlit night") });
+      this.submit = make("button", { type: "submit", class: "quiet", text: t("Rank") });
       this.note = make("p", { class: "rank-note", role: "alert" });
-      this.form = make("form", { class: "rank-form", hidden: true }, make("label", {}, make("span", { text: "Rank these pictures by" }), this.words), this.submit, this.note);
+      this.form = make("form", { class: "rank-form", hidden: true }, make("label", {}, make("span", { text: t("Rank these pictures by") }), this.words), this.submit, this.note);
       this.form.addEventListener("submit", event => { event.preventDefault(); this.rank(this.words.value); });
       this.told = make("span");
-      this.back = make("button", { type: "button", class: "quiet", text: "Rank by the prompt again", onclick: () => this.rank(null) });
+      this.back = make("button", { type: "button", class: "quiet", text: t("Rank by the prompt again"), onclick: () => this.rank(null) });
       this.said = make("p", { class: "ranked-by", hidden: true }, this.told, this.back);
     }
 
     update({ ranking }) {
       this.opener.hidden = !ranking;
       this.said.hidden = !ranking || ranking.own;
-      if (ranking && !ranking.own) setText(this.told, `Ranked by “${ranking.text}”`);
+      if (ranking && !ranking.own) setText(this.told, t("Ranked by “{text}”", ranking));
     }
 
     open(shown) {
@@ -421,7 +426,7 @@ window.dalleStudio ??= (() => {
       setText(this.note, "");
       const answer = await this.context.server.rank_job({ job: this.job, text }).catch(() => ({ error: UNANSWERED }));
       this.asking = false;
-      if (answer.error) return setText(this.note, answer.error);
+      if (answer.error) return setText(this.note, t(answer.error));
       announce.dispatchEvent(new CustomEvent("news", { detail: { jobs: [answer.job] } }));
       announce.dispatchEvent(new Event("finished"));
     }
@@ -435,7 +440,7 @@ window.dalleStudio ??= (() => {
     actions: [
       { text: "Star", run: dialog => dialog.mark({ starred: !dialog.details.starred }), show: (button, { details }) => {
         button.setAttribute("aria-pressed", String(details.starred));
-        setText(button, details.starred ? "★ Starred" : "☆ Star");
+        setText(button, details.starred ? t("★ Starred") : t("☆ Star"));
       } },
       { text: "Use settings", run: dialog => dialog.reuse("useSettings") },
       { text: "Use prompt", run: dialog => dialog.reuse("usePrompt") },
@@ -444,7 +449,7 @@ window.dalleStudio ??= (() => {
       { text: "Paint it again", run: dialog => dialog.reproduce(), title: "Paints this one picture again from its recipe and compares.", show: (button, { details }) => {
         button.setAttribute("aria-disabled", String(Boolean(details.again && !details.again.final))); // and keeps the focus
       } },
-      { text: "Keep", run: dialog => dialog.mark({ kept: !dialog.details.kept }), show: (button, { details }) => setText(button, details.kept ? "Let go" : "Keep"), title: "Kept pictures are in the history and stay when the rest is cleared away." },
+      { text: "Keep", run: dialog => dialog.mark({ kept: !dialog.details.kept }), show: (button, { details }) => setText(button, details.kept ? t("Let go") : t("Keep")), title: "Kept pictures are in the history and stay when the rest is cleared away." },
     ],
 
     open(ids, at, context) {
@@ -457,14 +462,14 @@ window.dalleStudio ??= (() => {
     build() {
       if (this.node) return;
       const part = name => (this[name] = make("p", { class: name }));
-      this.buttons = this.actions.map(action => make("button", { type: "button", class: "action", text: action.text, title: action.title, onclick: () => this.details && action.run(this) }));
+      this.buttons = this.actions.map(action => make("button", { type: "button", class: "action", text: t(action.text), title: action.title && t(action.title), onclick: () => this.details && action.run(this) }));
       this.image = make("img", { alt: "" });
       this.facts = make("dl", { class: "facts" });
-      this.save = make("a", { class: "action primary", text: "Save", download: true });
+      this.save = make("a", { class: "action primary", text: t("Save"), download: true });
       this.said = make("span", { class: "said", role: "status" });
-      this.back = make("button", { type: "button", class: "turn back", "aria-label": "Previous picture", text: "‹", onclick: () => this.turn(-1) });
-      this.next = make("button", { type: "button", class: "turn next", "aria-label": "Next picture", text: "›", onclick: () => this.turn(1) });
-      const close = make("button", { type: "button", class: "close", "aria-label": "Close", text: "×", onclick: () => this.node.close() });
+      this.back = make("button", { type: "button", class: "turn back", "aria-label": t("Previous picture"), text: "‹", onclick: () => this.turn(-1) });
+      this.next = make("button", { type: "button", class: "turn next", "aria-label": t("Next picture"), text: "›", onclick: () => this.turn(1) });
+      const close = make("button", { type: "button", class: "close", "aria-label": t("Close"), text: "×", onclick: () => this.node.close() });
       const actions = make("div", { class: "buttons" }, this.save, ...this.buttons);
       this.compared = make("p", { class: "compared", role: "status" });
       const words = make("div", { class: "words-side" }, make("h2", { class: "prompt", id: "picture-prompt" }), part("match"), part("seed"), this.facts, this.compared, actions, this.said);
@@ -518,21 +523,22 @@ window.dalleStudio ??= (() => {
     async reproduce() {
       if (this.details.again && !this.details.again.final) return;
       const answer = await this.context.server.reproduce_picture({ image: this.ids[this.at] }).catch(() => ({ error: UNANSWERED }));
-      if (answer.error) return setText(this.said, answer.error);
+      if (answer.error) return setText(this.said, t(answer.error));
       await this.refresh();
     },
 
     fill(details) {
-      if (details.error) return setText(this.said, details.error);
+      if (details.error) return setText(this.said, t(details.error));
       this.details = details;
       this.image.alt = details.prompt;
       setText(this.node.querySelector(".prompt"), details.prompt);
-      setText(this.match, details.match ? [details.rank && `Rank ${details.rank}`, `Match ${details.match.score}`, details.match.words, details.ranked].filter(Boolean).join(" · ") : "Not ranked");
-      setText(this.seed, `Seed ${details.seed}`);
-      setText(this.compared, details.again?.words ?? "");
+      setText(this.match, matchWords(details));
+      setText(this.seed, t("Seed {seed}", details));
+      setText(this.compared, t(details.again?.words ?? ""));
       this.compared.dataset.identical = String(Boolean(details.again?.identical));
       this.actions.forEach((action, i) => action.show?.(this.buttons[i], this));
-      this.facts.replaceChildren(...details.facts.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
+      const facts = [...details.facts, [t("Painted"), when(details.painted)]];
+      this.facts.replaceChildren(...facts.flatMap(([name, value]) => [make("dt", { text: t(name) }), make("dd", { text: name === "Without" ? value : t(value) })]));
     },
 
     reuse(how) {
@@ -544,9 +550,14 @@ window.dalleStudio ??= (() => {
     async copy() {
       if (!this.details) return;
       const copied = await copyText(this.details.recipe, this.node);
-      setText(this.said, copied ? "Recipe copied." : "The browser did not allow copying.");
+      setText(this.said, copied ? t("Recipe copied.") : t("The browser did not allow copying."));
     },
   };
+
+  function matchWords({ match, rank, of, ranked }) {
+    if (!match) return t("Not ranked");
+    return [rank && t("Rank {rank} of {of}", { rank, of }), t("Match {score}", match), t(match.words), t(ranked)].filter(Boolean).join(" · ");
+  }
 
   /* The clipboard needs a secure page; over plain http on a network a selection still works. */
   async function copyText(text, near) {

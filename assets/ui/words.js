@@ -10,8 +10,9 @@ window.dalleWords ??= (() => {
   const preferred = navigator.languages.map(tag => tag.slice(0, 2).toLowerCase()).find(tag => offered.includes(tag));
   const language = [chosen(), given.language, preferred].find(tag => offered.includes(tag)) ?? "en";
   const locale = navigator.languages.find(tag => tag.startsWith(LOCALES[language])) ?? LOCALES[language]; // en-GB has its own dates
-  const translated = new Map(language === "en" ? [] : Object.entries(given.words));
-  const templates = [...translated].filter(([text]) => text.includes("{")).map(template).sort((a, b) => b.letters - a.letters);
+  const translated = new Map(language === "en" ? [] : Object.entries({ ...given.words.page, ...given.words.studio }));
+  const templates = Object.entries(given.words.studio).filter(([text]) => text.includes("{")).map(template);
+  templates.sort((one, other) => other.letters - one.letters); // what says most of a sentence goes first
 
   document.documentElement.lang = LOCALES[language];
   Object.defineProperty(navigator, "language", { configurable: true, get: () => LOCALES[language] });
@@ -38,15 +39,15 @@ window.dalleWords ??= (() => {
       !Object.hasOwn(values, name) ? whole : words ? t(String(values[name])) : String(values[name]));
   }
 
-  /* Errors and notes come as English sentences, and the history keeps them so: the template that one was made from is
-     found, and its values put into the translation. Facts in a row are separated by dots. */
+  /* The studio's messages come as English sentences, and the history keeps some of them so: the template that one was
+     made from is found, and its values put into the translation. Facts in a row are separated by dots or semicolons. */
   function recognised(text) {
     if (text.includes(" · ")) return text.split(" · ").map(part => t(part)).join(" · ");
     for (const { pattern, names, said } of templates) {
       const found = pattern.exec(text);
       if (found) return fill(said, Object.fromEntries(names.map((name, i) => [name, found[i + 1]])));
     }
-    return text;
+    return text.includes("; ") ? text.split("; ").map(part => t(part)).join("；") : text;
   }
 
   function template([text, said]) {

@@ -1,30 +1,94 @@
-"""The catalogue of the page's words: whole, and put into the page before anything of Gradio's runs."""
+"""The catalogue of the page's words: whole, without leftovers, and in the page before anything of Gradio's runs."""
 
 import asyncio
 import re
+from pathlib import Path
 
+import gradio as gr
 import pytest
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Scope
 
-from app.ui import words
+from app.settings import PROJECT_FOLDER
+from app.ui import build, words
+from app.ui.brand import ASSETS
 from app.ui.first_script import FirstScript
+from tests.app import sentences
+from tests.fakes import fake_studio
+
+APP, CORE = PROJECT_FOLDER / "app", PROJECT_FOLDER / "dalle_core"
+PAGE_ONLY = ("api.py", "desktop.py", "serve.py", "share.py")  # in app/ui, and what they say is not said in the page
+# What goes wrong in these is told in the page. What is told nowhere but in a terminal or a log stays English.
+SAY_ERRORS = (
+    *(module for module in sorted((APP / "ui").glob("*.py")) if module.name not in PAGE_ONLY),
+    *(APP / name for name in ("studio.py", "sources.py", "ranking.py", "recipes.py", "reproduction.py", "worker.py")),
+    *(APP / "history" / name for name in ("store.py", "files.py", "space.py")),
+    *(CORE / name for name in ("request.py", "generate.py")),
+)
+SAY_WORDS = (APP / "ui" / "payloads.py", APP / "reproduction.py", APP / "ui" / "form.py")
+SCRIPTS = sorted(ASSETS.glob("*.js"))
+CATALOGUE = words.catalogue()["page"] | words.catalogue()["studio"]
+KNOWN = {sentences.plain(text) for text in CATALOGUE}
+NO_WORDS = re.compile(r"[^A-Za-z]*|PNG|RGB|\{\} \{\}s?")
 
 PLACEHOLDER = re.compile(r"\{(\w+)(?::words)?\}")
 WORDLESS = re.compile(r"\{.*?\}|Top-[kp]")  # values, and names that Chinese keeps
 CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 
-@pytest.mark.parametrize("text", words.catalogue())
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> gr.Blocks:
+    studio = fake_studio(tmp_path_factory.mktemp("words"), open_browser=False)
+    page = build(studio)
+    studio.close()
+    return page
+
+
+@pytest.mark.parametrize("text", CATALOGUE)
 def test_a_translation_holds_the_same_values_and_is_chinese(text: str) -> None:
-    said = words.catalogue()[text]
+    said = CATALOGUE[text]
     assert set(PLACEHOLDER.findall(said)) == set(PLACEHOLDER.findall(text))
     assert ":words" not in text, "only a translation says which of its values are words"
     assert CHINESE.search(said) or not re.search("[A-Za-z]", WORDLESS.sub("", said))
 
 
+def test_a_text_is_translated_once() -> None:
+    assert not words.catalogue()["page"].keys() & words.catalogue()["studio"].keys()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_what_a_script_says_is_translated(script: Path) -> None:
+    assert [text for text in sentences.translated(script) if sentences.plain(text) not in KNOWN] == []
+
+
+@pytest.mark.parametrize("module", SAY_ERRORS, ids=lambda path: path.name)
+def test_what_goes_wrong_is_translated(module: Path) -> None:
+    assert [text for text in sentences.raised(module) if text not in KNOWN] == []
+
+
+@pytest.mark.parametrize("module", SAY_WORDS, ids=lambda path: path.name)
+def test_what_the_studio_says_is_translated(module: Path) -> None:
+    said = (text for text in sentences.written(module) if " " in text or text[:1].isupper())
+    assert [text for text in said if text not in KNOWN and not NO_WORDS.fullmatch(text)] == []
+
+
+def test_every_widget_and_all_markup_is_translated(page: gr.Blocks) -> None:
+    markup = set(sentences.in_templates(page))
+    chinese = words.localized(page).translations_dict["zh-CN"]
+    assert markup - KNOWN - {"Language / 语言", "English", "中文"} == set()
+    assert chinese.keys() - KNOWN == set()
+
+
+def test_no_translation_is_left_of_a_text_that_is_gone(page: gr.Blocks) -> None:
+    modules = [*APP.rglob("*.py"), *CORE.rglob("*.py")]
+    said = {text for module in modules for text in sentences.written(module)}
+    said |= {sentences.plain(text) for script in SCRIPTS for text in sentences.literals(script)}
+    said |= set(sentences.in_templates(page))
+    assert KNOWN - said == set()
+
+
 def test_the_script_cannot_be_ended_by_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "catalogue", lambda: {"</script><b>": "危险"})
+    monkeypatch.setattr(words, "catalogue", lambda: {"page": {"</script><b>": "危险"}})
     assert "</script><b>" not in words.script("auto")
     assert '"language": "zh"' in words.script("zh")
 

@@ -1,13 +1,31 @@
 """The page in English and in Chinese: chosen in the page, remembered by the browser, and nobody else's business."""
 
+import json
+import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.ui.brand import ASSETS, TITLE
 from tests.browser.conftest import Served, Visit
+from tests.fakes import SPEC
 
 pytestmark = pytest.mark.browser
+READ = """() => [...document.querySelectorAll("main *, dialog[open] *")].filter(node => node.checkVisibility())
+    .flatMap(node => [
+        ...[...node.childNodes].filter(child => child.nodeType === Node.TEXT_NODE).map(child => child.data),
+        ...["placeholder", "aria-label", "title", "alt"].map(name => node.getAttribute(name) ?? ""),
+    ])"""
+EXAMPLES = json.loads((ASSETS / "examples.json").read_text(encoding="utf-8"))
+GRADIOS = "number input for |range slider for "  # the names it gives its sliders' parts, in English only
+NAMES = re.compile(
+    GRADIOS
+    + "|"
+    + "|".join(
+        map(re.escape, [*EXAMPLES, *SPEC.styles, SPEC.name, TITLE, "Top-", "token", "English", "Language", "cpu"])
+    )
+)
 
 
 def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
@@ -21,7 +39,7 @@ def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
     for _ in range(2):
         _ready(page)
         assert page.evaluate("document.documentElement.lang") == "zh-CN"
-        expect(page.get_by_role("tab")).to_have_text(["创作", "历史"])
+        expect(page.get_by_role("tab")).to_have_text(["创作", "补全", "历史"])
         expect(page.get_by_role("button", name="开始绘制")).to_be_visible()
         expect(page.get_by_label("提示词")).to_have_attribute("placeholder", "例如：蓝色背景上的红苹果，noto 风格")
         expect(page.locator(".chips h3")).to_have_text(["风格", "试试这些"])
@@ -32,6 +50,32 @@ def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
     expect(english.get_by_role("tab").first).to_have_text("Create")
     assert visitor.errors == []
     assert visitor.strays == []
+
+
+def test_no_english_is_left_in_the_chinese_page(served: Served, visit: Callable[[str], Visit]) -> None:
+    visitor = visit(served.url)
+    visitor.page.add_init_script("localStorage.setItem('dalle-studio-language', 'zh')")
+    page = visitor.open()
+    visitor.paint("雪人", count=501)
+    expect(page.get_by_role("alert").filter(visible=True)).to_have_text("候选数为 501，应在 1 到 256 之间。")
+    visitor.paint("雪人", count=5)
+    expect(page.locator(".run-state")).to_have_text("共 5 张候选图，最佳在前")
+    expect(page.locator(".run-settings")).to_contain_text("5 张候选图 · 种子")
+    for drawer in page.locator(".drawer > button").filter(visible=True).all():
+        drawer.click()
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        page.wait_for_load_state("networkidle")
+        assert _english(page) == []
+    page.get_by_role("tab", name="创作").click()
+    page.locator(".grid.best .tile").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("第 1/5 名")
+    assert _english(page) == []
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    dialog.get_by_role("button", name="复制配方").click()
+    expect(dialog.get_by_role("status").filter(has_text="配方")).to_have_text("配方已复制。")
+    assert visitor.errors == []
 
 
 def test_a_message_is_known_by_its_template(served: Served, visit: Callable[[str], Visit]) -> None:
@@ -47,6 +91,12 @@ def test_a_message_is_known_by_its_template(served: Served, visit: Callable[[str
         assert page.evaluate("text => dalleWords.t(text)", english) == chinese
     filled = page.evaluate("dalleWords.t('Match {score}', {score: '{score} </b> 0.31'})")
     assert filled == "匹配度 {score} </b> 0.31"
+
+
+def _english(page: Page) -> list[str]:
+    """Texts of the page, seen or read out, that hold a word in Latin letters; prompts and names are such by right."""
+    texts: list[str] = page.evaluate(READ)
+    return [text for text in texts if re.search("[A-Za-z]{2}", NAMES.sub("", text))]
 
 
 def _ready(page: Page) -> None:

@@ -1,0 +1,47 @@
+"""axe-core finds no serious or critical violation: in every tab, in the picture's dialog, light and dark."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Served, Visit
+
+pytestmark = pytest.mark.browser
+GRAVE = {"serious", "critical"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_tab_and_no_dialog_shuts_anyone_out(
+    scheme: str, language: str, served: Served, visit: Callable[[str], Visit]
+) -> None:
+    visitor = visit(served.url)
+    visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    visitor.page.add_init_script(f"localStorage.setItem('dalle-studio-language', '{language}')")
+    page = visitor.open()
+    visitor.paint("a lighthouse", count=5)
+    expect(page.locator(".run")).to_have_attribute("data-status", "done")
+    page.locator(".drawer > button").first.click()
+    found = {}
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        page.wait_for_load_state("networkidle")
+        found[tab.inner_text()] = _violations(page)
+    page.get_by_role("tab").first.click()
+    page.locator(".grid.best .tile").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("a lighthouse")
+    found["dialog"] = _violations(page)
+    assert found == {place: [] for place in found}
+
+
+def _violations(page: Page) -> list[str]:
+    """What is broken, and where: one line an element."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in violations
+        if violation["impact"] in GRAVE
+        for node in violation["nodes"]
+    ]

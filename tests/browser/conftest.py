@@ -44,6 +44,13 @@ class Visit:
             self.page.locator("#count input").fill(str(count))
         self.page.locator("#paint").click()
 
+    def show_tabs(self) -> Iterator[str]:
+        """Shows one tab after another, until it has what it is for, and gives its name. Paint something before."""
+        for tab in self.page.get_by_role("tab").all():
+            tab.click()
+            self.page.locator(".run, .drop, .card").filter(visible=True).first.wait_for()
+            yield tab.inner_text()
+
     def heard(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.errors.append(message.text)

@@ -24,11 +24,7 @@ def test_no_tab_and_no_dialog_shuts_anyone_out(
     visitor.paint("a lighthouse", count=5)
     expect(page.locator(".run")).to_have_attribute("data-status", "done")
     page.locator(".drawer > button").first.click()
-    found = {}
-    for tab in page.get_by_role("tab").all():
-        tab.click()
-        page.wait_for_load_state("networkidle")
-        found[tab.inner_text()] = _violations(page)
+    found = {name: _violations(page) for name in visitor.show_tabs()}
     page.get_by_role("tab").first.click()
     page.locator(".grid.best .tile").first.click()
     expect(page.get_by_role("dialog")).to_contain_text("a lighthouse")

@@ -43,7 +43,7 @@ def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
         expect(page.get_by_role("button", name="开始绘制")).to_be_visible()
         expect(page.get_by_label("提示词")).to_have_attribute("placeholder", "例如：蓝色背景上的红苹果，noto 风格")
         expect(page.locator(".chips h3")).to_have_text(["风格", "试试这些"])
-        expect(page.locator(".blank h2")).to_have_text("描述一幅画面，然后点「开始绘制」。")
+        expect(page.locator(".blank h2")).to_have_text("描述一幅画面，然后点“开始绘制”。")
         page.reload()
     english = other.open()
     assert english.evaluate("document.documentElement.lang") == "en"

@@ -19,13 +19,8 @@ READ = """() => [...document.querySelectorAll("main *, dialog[open] *")].filter(
     ])"""
 EXAMPLES = json.loads((ASSETS / "examples.json").read_text(encoding="utf-8"))
 GRADIOS = "number input for |range slider for "  # the names it gives its sliders' parts, in English only
-NAMES = re.compile(
-    GRADIOS
-    + "|"
-    + "|".join(
-        map(re.escape, [*EXAMPLES, *SPEC.styles, SPEC.name, TITLE, "Top-", "token", "English", "Language", "cpu"])
-    )
-)
+RIGHT = (*EXAMPLES, *SPEC.styles, SPEC.name, TITLE, "Top-", "token", "English", "Language", "cpu", "kB", "MB")
+NAMES = re.compile("|".join([GRADIOS, *map(re.escape, RIGHT)]))
 
 
 def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(

@@ -62,8 +62,8 @@ window.dalleWords ??= (() => {
     if (!translated.size) return;
     const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) {
-      const text = texts.currentNode.data.trim().replace(/\s+/g, " ");
-      if (text) texts.currentNode.data = t(text);
+      const [, before, text, after] = /^(\s*)([^]*?)(\s*)$/.exec(texts.currentNode.data);
+      if (text) texts.currentNode.data = before + t(text.replace(/\s+/g, " ")) + after;
     }
     for (const name of ["placeholder", "aria-label", "title", "alt"]) {
       for (const node of element.querySelectorAll(`[${name}]`)) node.setAttribute(name, t(node.getAttribute(name)));

@@ -56,7 +56,7 @@ class TestReadme:
     def test_its_two_commands_are_those_that_ci_runs(self):
         commands = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
         script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-        assert README.count("```") == 4
+        assert README.count("```bash") == 2  # what sets everything up; examples of other commands are `sh`
         assert [command.strip() for command in commands] == re.findall(r"^(?:run|test)='(.*)'$", script, re.MULTILINE)
         assert all(command.count("\n") == 1 for command in commands)
         assert re.findall(r'bash -c "\$(\w+)"', script) == ["run", "test"]

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from dalle_core.checkpoints import FORMAT, save_weights, sha256_of, write_json
+from dalle_core.checkpoints import FORMAT, read_json, save_weights, sha256_of, write_json
 from dalle_core.errors import TrainingError
 from dalle_core.families.base import ModelSpec
 from dalle_core.families.bundled import BundledModel, load_bundled
 from dalle_core.families.registry import CONFIG
 from dalle_core.rerank import CLIPReranker
-from dalle_core.training.card import model_card
+from dalle_core.training.card import RECORD, model_card, training_record
 from dalle_core.training.compose import compose
 from dalle_core.training.loop import plot_curves
 from dalle_core.training.presets import STAGES
@@ -105,6 +105,7 @@ def unbundle(source: Path, workshop: Workshop) -> Path:
         raise TrainingError(f"{folder} already holds runs; choose another --runs folder.")
     modules: dict[str, Any] = {"dvae": model.dvae, "transformer": model.transformer, "clip": model.reranker.clip}
     folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / RECORD, read_json(source / CONFIG).get("training", {}))
     model.tokenizer.save(folder / "tokenizer.json")
     for stage, module in modules.items():
         wanted = workshop.build(stage).config
@@ -125,6 +126,7 @@ def _config(model: BundledModel, workshop: Workshop, files: dict[str, str]) -> d
         "files": files,
         **networks,
         "baseline_scores": list(model.reranker.baseline),
+        "training": training_record(workshop),
     }
 
 

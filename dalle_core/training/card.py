@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from dalle_core.checkpoints import read_json
 from dalle_core.training.art import NAMES, SOURCES
 from dalle_core.training.loop import read_metrics
 from dalle_core.training.presets import STAGES
@@ -19,6 +20,7 @@ CREDITS = {
 }
 
 
+RECORD = "record.json"  # in the folder of runs: how a model that was taken up had been trained before
 LIMITS = (
     "Single objects on plain or graded grounds. It does not count, write, or place things in relation; thin lines "
     "and small faces blur at this size; flags, clock faces, arrows and symbols were left out. It knows the styles "
@@ -84,16 +86,27 @@ def _own_data(workshop: Workshop) -> list[str]:
 
 def _cost(workshop: Workshop) -> list[str]:
     lines = ["| network | parameters | steps | batch | hours, 2 CPU cores |", "|---|---|---|---|---|"]
-    for stage in STAGES:
-        rows = read_metrics(workshop.folder / stage)
-        if rows:
-            count = sum(p.numel() for p in workshop.build(stage).parameters())
-            batch = getattr(workshop.preset.schedules, stage).batch
-            last = rows[-1]
-            lines.append(
-                f"| {stage} | {count / 1e6:.1f} M | {last['step']:.0f} | {batch} | {last['seconds'] / 3600:.2f} |"
-            )
+    for stage, stretches in training_record(workshop).items():
+        count = sum(p.numel() for p in workshop.build(stage).parameters())
+        steps, batches, hours = (" + ".join(f"{stretch[name]:g}" for stretch in stretches)
+                                 for name in ("steps", "batch", "hours"))  # fmt: skip
+        lines.append(f"| {stage} | {count / 1e6:.1f} M | {steps} | {batches} | {hours} |")
     return [*lines, "", "The judge grades the model in the figures below and is not part of the bundle."]
+
+
+def training_record(workshop: Workshop) -> dict[str, list[dict[str, float]]]:
+    """By network, each stretch of training: what the model had behind it when it was taken up, then this run's."""
+    path = workshop.folder / RECORD
+    earlier: dict[str, list[dict[str, float]]] = read_json(path) if path.exists() else {}
+    record: dict[str, list[dict[str, float]]] = {}
+    for stage in STAGES:
+        stretches = list(earlier.get(stage, []))
+        if rows := read_metrics(workshop.folder / stage):
+            batch = getattr(workshop.preset.schedules, stage).batch
+            stretches.append({"steps": rows[-1]["step"], "batch": batch, "hours": round(rows[-1]["seconds"] / 3600, 2)})
+        if stretches:
+            record[stage] = stretches
+    return record
 
 
 def _figures(figures: dict[str, Any]) -> list[str]:

@@ -53,7 +53,7 @@ def test_other_tools_find_their_parameters(tmp_path: Path) -> None:
     assert prompt == '红苹果 with a "leaf"'
     assert negative == "Negative prompt: 背景"
     assert settings.startswith(
-        "Steps: 3, Sampler: Autoregressive, CFG scale: 2, Seed: 43, Size: 64x48, Model hash: ababababab"
+        "Steps: 3, Sampler: Autoregressive, CFG scale: 3, Seed: 43, Size: 64x48, Model hash: ababababab"
     )
 
 

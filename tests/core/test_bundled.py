@@ -72,9 +72,8 @@ def test_kept_rows_come_back_unchanged(model: BundledModel) -> None:
 
 def test_a_negative_prompt_changes_the_picture(model: BundledModel) -> None:
     def tokens(negative: str, guidance_scale: float) -> list[int]:
-        request = GenerationRequest("red bar", negative, count=1, keep=1, guidance_scale=guidance_scale)
-        found: list[int] = finish(model, request).candidates[0].tokens.tolist()
-        return found
+        request = GenerationRequest("red bar", negative, count=8, keep=1, temperature=1, guidance_scale=guidance_scale)
+        return [token for candidate in finish(model, request).candidates for token in candidate.tokens.tolist()]
 
     assert tokens("blue disc", 30) != tokens("", 30)
     assert tokens("blue", 1) == tokens("", 1)  # at scale 1 there is nothing to steer away from

@@ -286,4 +286,5 @@ class TestRate:
 
 
 def test_progress_starts_with_nothing():
-    assert vars(Progress()) == {"step": 0, "best_loss": float("inf"), "best_step": 0, "seconds": 0.0}
+    assert vars(Progress()) == {"step": 0, "best_loss": float("inf"), "best_step": 0, "seconds": 0.0,
+                                "precision": ""}  # fmt: skip

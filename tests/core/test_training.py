@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from dalle_core.errors import TrainingError
 from dalle_core.training.__main__ import main
+from dalle_core.training.card import training_record
 from dalle_core.training.loop import Run, read_metrics
 from dalle_core.training.presets import preset
 from dalle_core.training.workshop import Workshop
@@ -95,13 +96,17 @@ def test_a_finished_model_is_taken_up_again(project: Path, model_folder: Path, t
     common = ["--preset", "test", "--art", str(project / "art"), "--device", "cpu", "--precision", "fp32",
               "--set", "schedules.transformer.muon_rate=0.01"]  # fmt: skip
     averages = []
-    for name, stops in (("whole", ["4"]), ("pieces", ["1", "3", "4"])):
+    for name, stops in (("whole", ["6"]), ("pieces", ["1", "3", "6"])):
         runs = ["--runs", str(tmp_path / name)]
         assert main(["unbundle", str(model_folder), *common, *runs]) == 0
         started = torch.load(tmp_path / name / "test" / "transformer" / "start.pt", weights_only=True)
         for stop in stops:
             assert main(["transformer", *common, *runs, "--until", stop]) == 0
         averages.append(torch.load(tmp_path / name / "test" / "transformer" / "checkpoint.pt", weights_only=True))
+    taken_up = Workshop(preset("test"), project / "art", tmp_path / "whole", torch.device("cpu"))
+    record = training_record(taken_up)
+    assert [stretch["steps"] for stretch in record["transformer"]] == [12, 6]
+    assert [stretch["steps"] for stretch in record["dvae"]] == [12]
     bundled = load_file(model_folder / "transformer.safetensors")
     assert all(torch.equal(started[name], bundled[name].float()) for name in bundled)
     assert all(torch.equal(averages[0]["model"][name], averages[1]["model"][name]) for name in started)

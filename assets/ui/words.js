@@ -63,7 +63,8 @@ window.dalleWords ??= (() => {
     const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) {
       const [, before, text, after] = /^(\s*)([^]*?)(\s*)$/.exec(texts.currentNode.data);
-      if (text) texts.currentNode.data = before + t(text.replace(/\s+/g, " ")) + after;
+      const words = text.replace(/\s+/g, " ");
+      if (words) texts.currentNode.data = before + t(words) + after;
     }
     for (const name of ["placeholder", "aria-label", "title", "alt"]) {
       for (const node of element.querySelectorAll(`[${name}]`)) node.setAttribute(name, t(node.getAttribute(name)));

@@ -3,13 +3,15 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.studio import Studio
 from app.ui.brand import ASSETS, TITLE
 from tests.browser.conftest import Served, Visit
-from tests.fakes import SPEC
+from tests.fakes import SPEC, FakeModel, fake_studio
 
 pytestmark = pytest.mark.browser
 READ = """() => [...document.querySelectorAll("main *, dialog[open] *")].filter(node => node.checkVisibility())
@@ -47,8 +49,11 @@ def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
     assert visitor.strays == []
 
 
-def test_no_english_is_left_in_the_chinese_page(served: Served, visit: Callable[[str], Visit]) -> None:
-    visitor = visit(served.url)
+def test_no_english_is_left_in_the_chinese_page(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    """On a history of its own: prompts that others typed would be English by right."""
+    visitor = visit(serve_studio(fake_studio(tmp_path, FakeModel(), open_browser=False)))
     visitor.page.add_init_script("localStorage.setItem('dalle-studio-language', 'zh')")
     page = visitor.open()
     visitor.paint("雪人", count=501)

@@ -105,12 +105,20 @@ class _Media:
 
 
 async def bounded_body(request: Request, limit: int) -> bytes:
-    """The request's body, read no further than `limit` bytes, whatever it says of itself. Raises ImageError."""
+    """A picture's bytes, the body of the request. Raises ImageError where there are more than `limit`."""
+    data = await body_within(request, limit)
+    if data is None:
+        raise ImageError(f"This file is larger than the {limit // 2**20} MiB that are read.")
+    return data
+
+
+async def body_within(request: Request, limit: int) -> bytes | None:
+    """The request's body, read no further than `limit` bytes, whatever it says of itself; None where it is longer."""
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
         if len(data) > limit:
-            raise ImageError(f"This file is larger than the {limit // 2**20} MiB that are read.")
+            return None
     return bytes(data)
 
 

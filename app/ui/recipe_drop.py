@@ -16,7 +16,7 @@ from app.recipes import Recipe, request_from_json, request_to_json
 from app.studio import Studio
 from app.ui.controls import PRIVATE, event_field, script_html
 from app.ui.form import FIELDS, form_values, restored
-from app.ui.media import UNSTORED, is_signed_in, refused
+from app.ui.media import UNSTORED, body_within, is_signed_in, refused
 from app.ui.payloads import Payload, counted
 from app.views import ModelStatus
 from dalle_core.errors import DalleError, RequestError
@@ -75,13 +75,10 @@ def recipe_routes(studio: Studio) -> list[Route]:
 
 
 async def _bounded_body(request: Request) -> bytes:
-    """The body, read no further than it may be long, whatever its headers say."""
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > HEAD_BYTES:
-            raise RequestError(f"At most the first {HEAD_BYTES} bytes of a picture are read.")
-    return bytes(data)
+    data = await body_within(request, HEAD_BYTES)
+    if data is None:
+        raise RequestError(f"At most the first {HEAD_BYTES} bytes of a picture are read.")
+    return data
 
 
 def recipe_payload(recipe: Recipe, status: ModelStatus) -> Payload:

@@ -12,6 +12,7 @@ from dalle_core.training.art import Picture
 from dalle_core.training.palette import BACKGROUNDS, ZH, hue_name
 
 CHINESE_SHARE = 0.35
+STYLE_SHARE = 0.7  # of captions name the style; one without may be painted in any
 OWN_COLOUR_SHARE = 0.12
 COLOUR_WORDS = re.compile(r"\b(red|orange|yellow|green|blue|light blue|purple|pink|brown|black|white|grey)\b")
 COLOUR_WORDS_ZH = re.compile(
@@ -70,7 +71,7 @@ def _english(row: Picture, scene: Scene, rng: np.random.Generator) -> str:
     if "," not in name and rng.random() < 0.4:
         name = f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
     words = [name]
-    if row.style and rng.random() < 0.55:
+    if row.style and rng.random() < STYLE_SHARE:
         words = [_pick(rng, f"{name}, {row.style} style", f"{name}, {row.style}", f"{row.style} {name}",
                        f"{name} in {row.style} style")]  # fmt: skip
     if ground := _ground_english(scene, rng):
@@ -98,7 +99,7 @@ def _chinese(row: Picture, scene: Scene, rng: np.random.Generator) -> str:
         name = f"小小的{name}"
     if "，" not in name and rng.random() < 0.3:
         name = f"{_pick(rng, '一个', '一个', '一只')}{name}"
-    if row.style and rng.random() < 0.55:
+    if row.style and rng.random() < STYLE_SHARE:
         name = _pick(rng, f"{name}，{row.style} 风格", f"{row.style} 风格的{name}", f"{name}，{row.style}")
     return _pick(rng, "，", "").join(_ground_chinese(name, scene, rng))
 

@@ -3,6 +3,7 @@
 Requests go to and from plain JSON here and nowhere else. Knows nothing of the history or of tensors.
 """
 
+import hashlib
 import io
 import json
 import struct
@@ -25,6 +26,7 @@ MAX_TOKENS = 2**16
 MAX_TOKEN = 2**32 - 1
 MAX_PARENTS = 64
 MAX_NAME = 200
+PER_JOB = frozenset({"seed", "count", "keep", "batch_width", "slot", "rerank_text"})  # same picture, another draw
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,20 @@ def request_from_dict(values: dict[str, Any]) -> GenerationRequest:
         raise RecipeError("The request has no prompt.")
     hints = get_type_hints(GenerationRequest)
     return GenerationRequest(**{name: _typed(name, value, hints[name]) for name, value in values.items()})
+
+
+def stack_key(request_json: str, model: str) -> str:
+    """The same for pictures that are alike but for the seed: of one model, by requests that ask for the same.
+
+    What a request leaves at its default does not count, so that a setting which is new tells nothing apart.
+    """
+    values: dict[str, object] = json.loads(request_json)
+    defaults = {setting.name: setting.default for setting in fields(GenerationRequest)}
+    asked = {name: value for name, value in values.items() if name not in PER_JOB and value != defaults.get(name)}
+    if asked.get("prefix_tokens") == []:
+        del asked["prefix_tokens"]
+    key = json.dumps([model, sorted(asked.items())])
+    return hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
 
 
 def to_json(recipe: Recipe) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import DataFolderBusy, HistoryError, NotFound
+from app.gallery import Gallery, image_view
 from app.history import History, ImageRow, JobRow, Ranking
 from app.history import space as room
 from app.history.checkup import is_lost
@@ -57,6 +58,7 @@ __all__ = [
     "Tile",
     "TileState",
     "Upload",
+    "image_view",
     "open_history",
     "owner_is_alive",
     "read_job",
@@ -93,6 +95,7 @@ class Studio:
         self._history: History | None = None
         self._worker: Worker | None = None
         self._sources: Sources | None = None
+        self._gallery: Gallery | None = None
         self._sidecar: Sidecar | None = None
 
     # Life
@@ -112,6 +115,7 @@ class Studio:
             raise
         self._worker = Worker(self._history, self.settings, self._load_model, self._bell)
         self._sources = Sources(self._history, self._worker.run_errand)
+        self._gallery = Gallery(self._history, self.settings, self._bell)
         self._sidecar = Sidecar(self._history, self.settings.marks)
         self._sidecar.start()
 
@@ -154,6 +158,12 @@ class Studio:
         if self._sources is None:
             raise HistoryError("The studio has not been started.")
         return self._sources
+
+    @property
+    def gallery(self) -> Gallery:
+        if self._gallery is None:
+            raise HistoryError("The studio has not been started.")
+        return self._gallery
 
     def model_status(self) -> ModelStatus:
         return self.worker.status
@@ -325,7 +335,8 @@ class Studio:
         return image_view(self.history.image(image_id))
 
     def image_path(self, image_id: str) -> Path:
-        return self.history.image_path(image_id)
+        """Its file, in the trash or not: the trash can be looked at."""
+        return self.history.image_path(image_id, in_trash=True)
 
     def thumbnail_path(self, image_id: str) -> Path:
         """A WebP of at most 256 pixels a side, made anew where it is missing."""
@@ -365,7 +376,7 @@ class Studio:
 
         The new picture is not among what is kept. Raises RecipeError, RequestError.
         """
-        recipe = read_recipe(self.image_path(image_id))
+        recipe = read_recipe(self.history.image_path(image_id))
         self._check_model(recipe.model, "This picture was painted by")
         return self.submit(recipe.single, REPRODUCTION, image_id)
 
@@ -470,28 +481,6 @@ def owner_is_alive(settings: Settings) -> bool:
         return True
     lock.release()
     return False
-
-
-def image_view(row: ImageRow) -> ImageView:
-    return ImageView(
-        id=row.id,
-        job_id=row.job_id,
-        prompt=row.prompt,
-        seed=row.seed,
-        model=row.model,
-        created=row.created,
-        width=row.width,
-        height=row.height,
-        kept=row.kept,
-        starred=row.starred,
-        score=row.score,
-        percentile=row.percentile,
-        rank=row.rank,
-        request=row.request,
-        text_scored=row.text_scored,
-        seconds=row.seconds,
-        kept_rows=row.kept_rows,
-    )
 
 
 def _job_view(row: JobRow, images: list[ImageRow], position: int) -> JobView:

@@ -13,6 +13,7 @@ JobStatus = Literal["queued", "running", "done", "cancelled", "failed", "interru
 TileState = Literal["waiting", "painting", "done"]
 Move = Literal["front", "up", "down", "back"]
 REPRODUCTION = "reproduce"  # the kind of a job that paints one picture again, to compare
+IMPORT = "import"  # the kind of a job that stands for a picture from elsewhere; its prompt is the file's name
 FINAL_STATUSES: frozenset[JobStatus] = frozenset({"done", "cancelled", "failed", "interrupted"})
 
 
@@ -77,7 +78,8 @@ class JobView:
 class ImageView:
     """A picture of the history. `request` is its job's; `created` is in UTC; `seconds` is what painting it took.
 
-    Its top `kept_rows` were given, by its parents where there are any.
+    Its top `kept_rows` were given, by its parents where there are any; `kind` is its job's; `trashed` while it is in
+    the trash.
     """
 
     id: str
@@ -97,6 +99,13 @@ class ImageView:
     text_scored: str | None
     seconds: float
     kept_rows: int = 0
+    kind: str = "generate"
+    trashed: bool = False
+
+    @property
+    def imported(self) -> bool:
+        """Whether it came from elsewhere without a recipe: it has no model, seed or settings worth telling."""
+        return self.kind == IMPORT
 
 
 @dataclass(frozen=True)

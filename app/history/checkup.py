@@ -117,29 +117,39 @@ def _check_keys(connection: sqlite3.Connection) -> list[Problem]:
 def _check_search(connection: sqlite3.Connection) -> list[Problem]:
     try:
         connection.execute("INSERT INTO search (search) VALUES ('integrity-check')")
-        found = sorted(tuple(row) for row in connection.execute("SELECT image_id, prompt, style, tags FROM search"))
+        found = sorted(tuple(row) for row in connection.execute(_INDEXED))
     except sqlite3.Error as error:
         return [Problem("search_index", "search", f"The search index is damaged: {error}.")]
     expected = sorted(search_rows(connection))
     if found == expected:
         return []
-    known = {row[0] for row in found}
-    missing = sum(row[0] not in known for row in expected)
+    known = {row[1] for row in found}
+    missing = sum(row[1] not in known for row in expected)
     words = f"{missing} pictures are not in it." if missing else "It holds other text than the pictures."
     return [Problem("search_index", "search", f"The search index is out of step. {words}")]
 
 
-def search_rows(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str, str]]:
-    """What the search index should hold: id, prompt, style and tags of each picture."""
-    rows = connection.execute(
-        "SELECT id, prompt, style, (SELECT group_concat(tag, ' ') FROM tags WHERE image_id = images.id) FROM images"
-    )
-    for image_id, prompt, style, tags in rows:
-        yield image_id, indexable(prompt), indexable(style), indexable(tags or "")
+_INDEXED = "SELECT rowid, image_id, prompt, style, tags FROM search"
+_INDEXABLE = """
+    SELECT rowid, id, prompt, style,
+        (SELECT group_concat(tag, ' ') FROM (SELECT tag FROM tags WHERE image_id = images.id ORDER BY tag))
+    FROM images
+"""
+SearchRow = tuple[int, str, str, str, str]  # row, id, prompt, style and tags of a picture
+
+
+def search_rows(connection: sqlite3.Connection, among: str | None = None) -> Iterator[SearchRow]:
+    """What the search index should hold, for every picture, or for those `among` a JSON list of ids."""
+    these = "" if among is None else "WHERE id IN (SELECT value FROM json_each(?))"
+    for rowid, image_id, prompt, style, tags in connection.execute(
+        _INDEXABLE + these, () if among is None else (among,)
+    ):
+        yield rowid, image_id, indexable(prompt), indexable(style), indexable(tags or "")
 
 
 def _check_files(settings: Settings, connection: sqlite3.Connection) -> list[Problem]:
-    rows = connection.execute("SELECT id, path, sha256, trashed_at FROM images ORDER BY id").fetchall()
+    sql = "SELECT id, path, sha256, trashed_at IS NOT NULL AND trash_batch IS NULL AS hidden FROM images ORDER BY id"
+    rows = connection.execute(sql).fetchall()
     by_id, paths, hashes = ({row[name]: row for row in rows} for name in ("id", "path", "sha256"))
     loose = [_check_loose(settings, path, by_id, hashes) for path in pictures(settings) if path not in paths]
     moved = {Path(problem.subject).stem for problem in loose if problem.kind == "file_elsewhere"}
@@ -149,7 +159,7 @@ def _check_files(settings: Settings, connection: sqlite3.Connection) -> list[Pro
 def _check_row(settings: Settings, row: sqlite3.Row) -> Iterator[Problem]:
     image_id, path = row["id"], row["path"]
     file = locate(settings.images, path)
-    hidden = row["trashed_at"] is not None
+    hidden = bool(row["hidden"])  # its file was gone; one in the trash has its file
     if file is None or not file.is_file():
         if not hidden:
             yield Problem("file_missing", image_id, f"The file images/{path} is gone.")

@@ -26,6 +26,8 @@ FORMAT = 1
 MANIFEST, DATABASE, MARKS = "backup.json", "db/history.sqlite3", "db/marks.json"
 PAGE = 500
 
+_WITH_FILES = "SELECT id, path, created FROM images WHERE trashed_at IS NULL OR trash_batch IS NOT NULL"
+
 Put = Callable[[str, Path], None]
 
 
@@ -106,7 +108,7 @@ def _put_all(history: History, target: Path, put: Put) -> Copied:
         connection = connect(database)
         try:
             sidecar.write_text(marks.to_json(marks.collect(connection)), encoding="utf-8")
-            rows = connection.execute("SELECT id, path, created FROM images WHERE trashed_at IS NULL").fetchall()
+            rows = connection.execute(_WITH_FILES).fetchall()
         finally:
             connection.close()
         manifest.write_text(json.dumps(_manifest(len(rows))), encoding="utf-8")

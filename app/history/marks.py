@@ -34,9 +34,10 @@ TABLES = (  # parents before their children
     "tags",
     "saved_searches",
 )
-IN_RECIPES = {
+IN_RECIPES = {  # or following from another row
     "images": frozenset(
-        {"position", "prompt", "request_json", "seed", "path", "sha256", "tokens", "width", "height"}
+        {"position", "prompt", "request_json", "seed", "path", "sha256", "tokens", "width", "height",
+         "kind", "model", "stack", "percentile"}
     )
 }  # fmt: skip
 MAX_BYTES = 2**29

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
+from app.recipes import stack_key
+
 BACKUPS_KEPT = 5
 migrations = Migrations("dalle-studio")
 
@@ -65,6 +67,20 @@ def m004_reproductions(database: Database) -> None:
     """What a job was painted on, and a picture's own jobs."""
     database.conn.execute("ALTER TABLE jobs ADD COLUMN device TEXT")
     database.conn.execute("CREATE INDEX jobs_by_source ON jobs (source_id)")
+
+
+@migrations()
+def m005_gallery(database: Database) -> None:
+    """A trash; and what the gallery filters by lies in the pictures' own rows, where one narrow index holds it all."""
+    for statement in _GALLERY:
+        database.conn.execute(statement)
+    database.conn.create_function("stack_key", 2, stack_key)
+    readable = "json_valid(request_json) AND json_type(request_json) = 'object'"
+    database.conn.execute(
+        f"UPDATE images SET stack = CASE WHEN {readable} THEN stack_key(request_json, model) ELSE id END"
+    )
+    for statement in _GALLERY_INDEXES:
+        database.conn.execute(statement)
 
 
 _FIRST = (
@@ -176,4 +192,51 @@ _QUEUE = (
     "UPDATE jobs SET resolved = 1 WHERE status = 'interrupted'",
     "CREATE INDEX jobs_by_place ON jobs (status, place, id)",
     "DROP INDEX jobs_by_status",
+)
+
+# `trash_batch` is what went to the trash together; a picture with `trashed_at` alone is one whose file is gone.
+_GALLERY = (
+    "ALTER TABLE images ADD COLUMN trash_batch TEXT",
+    "ALTER TABLE images ADD COLUMN kind TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE images ADD COLUMN model TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE images ADD COLUMN stack TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE images ADD COLUMN percentile REAL",
+    """
+    UPDATE images SET
+        kind = coalesce((SELECT kind FROM jobs WHERE jobs.id = job_id), ''),
+        model = coalesce((SELECT model FROM jobs WHERE jobs.id = job_id), ''),
+        percentile = (SELECT percentile FROM scores WHERE image_id = images.id ORDER BY rowid DESC LIMIT 1)
+    """,
+    """
+    CREATE TRIGGER images_of_jobs AFTER INSERT ON images BEGIN
+        UPDATE images SET
+            kind = coalesce((SELECT kind FROM jobs WHERE jobs.id = NEW.job_id), ''),
+            model = coalesce((SELECT model FROM jobs WHERE jobs.id = NEW.job_id), ''),
+            stack = CASE NEW.stack WHEN '' THEN NEW.id ELSE NEW.stack END
+        WHERE id = NEW.id;
+    END
+    """,
+    """
+    CREATE TRIGGER latest_scores AFTER INSERT ON scores BEGIN
+        UPDATE images SET percentile = NEW.percentile WHERE id = NEW.image_id;
+    END
+    """,
+    "CREATE TABLE old_search AS SELECT image_id, prompt, style, tags FROM search",
+    "DELETE FROM search",
+    """
+    INSERT INTO search (rowid, image_id, prompt, style, tags)
+    SELECT images.rowid, image_id, old_search.prompt, old_search.style, tags
+    FROM old_search JOIN images ON images.id = image_id
+    """,
+    "DROP TABLE old_search",
+)
+
+_SHOWN = "id, starred, kind, model, style, percentile, stack"
+_GALLERY_INDEXES = (
+    f"CREATE INDEX images_shown ON images ({_SHOWN}) WHERE trashed_at IS NULL AND (kept OR starred)",
+    f"CREATE INDEX images_there ON images ({_SHOWN}) WHERE trashed_at IS NULL",
+    f"CREATE INDEX images_in_trash ON images ({_SHOWN}, trash_batch) WHERE trash_batch IS NOT NULL",
+    "CREATE INDEX images_by_stack ON images (stack, id)",
+    "CREATE INDEX tags_by_name ON tags (tag, image_id)",
+    "CREATE INDEX collections_of_images ON collection_images (image_id)",
 )

@@ -23,7 +23,7 @@ from app.errors import RecipeError
 from app.history.checkup import search_rows
 from app.history.marks import TABLES, Marks, Value
 from app.history.store import History
-from app.recipes import Recipe, read_recipe, request_from_json, request_to_json
+from app.recipes import Recipe, read_recipe, request_from_json, request_to_json, stack_key
 from app.views import FINAL_STATUSES
 from dalle_core.errors import DalleError
 
@@ -251,9 +251,8 @@ class _Recovery:
 
 def index(writer: sqlite3.Connection, image_ids: Iterable[str]) -> None:
     """Add pictures to the search index, by the text that their rows and tags hold now."""
-    wanted = set(image_ids)
-    rows = [row for row in search_rows(writer) if row[0] in wanted]
-    writer.executemany("INSERT INTO search (image_id, prompt, style, tags) VALUES (?, ?, ?, ?)", rows)
+    rows = list(search_rows(writer, json.dumps(list(image_ids))))
+    writer.executemany("INSERT INTO search (rowid, image_id, prompt, style, tags) VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def _records(marks: Marks, table: str) -> Sequence[Record]:
@@ -278,9 +277,17 @@ def _image_record(picture: Found, image_id: str, job_id: str, mark: Record, styl
         "height": picture.height,
         "seconds": float(seconds) if isinstance(seconds, int | float) else 0.0,
         "created": created if _is_time(created) else picture.created.isoformat(),
+        "stack": stack_key(request_to_json(request), recipe.model),
         "kept": int(bool(mark.get("kept", True))),
         "starred": int(bool(mark.get("starred"))),
+        **_trashing(mark),
     }
+
+
+def _trashing(mark: Record) -> Record:
+    """What was in the trash stays there; what was out of sight because its file was gone is here again."""
+    moment, batch = mark.get("trashed_at"), mark.get("trash_batch")
+    return {"trashed_at": moment, "trash_batch": batch} if _is_time(moment) and isinstance(batch, str) else {}
 
 
 def _job_record(mark: Record) -> Record | None:

@@ -82,14 +82,14 @@ def rebuild_search(history: History) -> None:
         (sql,) = writer.execute("SELECT sql FROM sqlite_master WHERE name = 'search'").fetchone()
         writer.execute("DROP TABLE search")
         writer.execute(sql)
-        index(writer, [row[0] for row in search_rows(writer)])
+        index(writer, [row[1] for row in search_rows(writer)])
 
 
 def hide(history: History, image_ids: Iterable[str]) -> None:
     """Take pictures whose files are gone out of sight; their rows stay, for the day the files come back."""
     with history.writing() as writer:
         rows = [(datetime.now(UTC).isoformat(), image_id) for image_id in image_ids]
-        writer.executemany("UPDATE images SET trashed_at = ? WHERE id = ?", rows)
+        writer.executemany("UPDATE images SET trashed_at = ?, trash_batch = NULL WHERE id = ?", rows)
 
 
 def show(history: History, image_ids: Iterable[str]) -> None:

@@ -3,7 +3,8 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from app.settings import Settings
 
 # Neither kept nor marked in any way, nothing was made from them, and the job that painted them has ended.
 _UNKEPT = """
-    SELECT images.id, images.path FROM images JOIN jobs ON jobs.id = images.job_id
+    SELECT images.id, images.rowid, images.path FROM images JOIN jobs ON jobs.id = images.job_id
     WHERE NOT images.kept AND NOT images.starred AND images.trashed_at IS NULL
         AND jobs.status NOT IN ('queued', 'running') AND images.id <= :up_to
         AND NOT EXISTS (SELECT 1 FROM edges WHERE parent_id = images.id)
@@ -58,8 +59,7 @@ def measure(settings: Settings) -> Space:
 def unkept(history: History) -> Unkept:
     """What a purge would remove now."""
     rows = history.read(_UNKEPT, {"up_to": NEWEST})
-    sizes = [_size(file) for _, path in rows for file in _files_of(history.settings, path)]
-    return Unkept(len(rows), sum(sizes), rows[-1]["id"] if rows else "")
+    return Unkept(len(rows), size_of(history.settings, rows), rows[-1]["id"] if rows else "")
 
 
 def purge(history: History, up_to: str) -> Unkept:
@@ -69,11 +69,25 @@ def purge(history: History, up_to: str) -> Unkept:
     """
     with history.writing() as writer:
         rows = writer.execute(_UNKEPT, {"up_to": up_to}).fetchall()
-        ids = json.dumps([row["id"] for row in rows])
-        for table, column in (("search", "image_id"), ("images", "id")):
-            writer.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (ids,))
-    freed = sum(_remove(file) for _, path in rows for file in _files_of(history.settings, path))
-    return Unkept(len(rows), freed, up_to)
+        delete_rows(writer, rows)
+    return Unkept(len(rows), remove_files(history.settings, rows), up_to)
+
+
+def delete_rows(writer: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
+    """Pictures, each with its rowid, which is that of its search entry too."""
+    rowids = json.dumps([row["rowid"] for row in rows])
+    for table in ("search", "images"):
+        writer.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT value FROM json_each(?))", (rowids,))
+
+
+def remove_files(settings: Settings, rows: Sequence[sqlite3.Row]) -> int:
+    """The files of pictures whose rows are gone; the bytes that gives back."""
+    return sum(_remove(file) for row in rows for file in _files_of(settings, row["path"]))
+
+
+def size_of(settings: Settings, rows: Sequence[sqlite3.Row]) -> int:
+    """The bytes of these pictures' files."""
+    return sum(_size(file) for row in rows for file in _files_of(settings, row["path"]))
 
 
 def _files_of(settings: Settings, path: str) -> list[Path]:

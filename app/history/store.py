@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -23,7 +24,7 @@ from app.errors import HistoryError, NotFound
 from app.history.files import locate, relative_path, thumbnail_of, write_file, write_thumbnail
 from app.history.marks import Marks, collect
 from app.history.search import indexable, match_expression
-from app.recipes import Recipe, request_from_json, request_to_json, to_png
+from app.recipes import Recipe, request_from_json, request_to_json, stack_key, to_png
 from app.settings import Settings
 from app.views import JobStatus
 from dalle_core import __version__
@@ -31,7 +32,7 @@ from dalle_core.errors import DalleError
 from dalle_core.request import GenerationRequest
 
 BUSY_SECONDS = 10.0
-SHAPE = 4  # how many migrations there are; the database has it as its user_version
+SHAPE = 5  # how many migrations there are; the database has it as its user_version
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -61,7 +62,9 @@ class JobRow:
 
 @dataclass(frozen=True)
 class ImageRow:
-    """`path` is below the images folder; `score` to `text_scored` are those of the latest reranking, if any."""
+    """`path` is below the images folder; `kind` is its job's; `score` to `text_scored` are those of the latest
+    reranking, if any; `trashed` while it is in the trash.
+    """
 
     id: str
     job_id: str
@@ -86,6 +89,8 @@ class ImageRow:
     text_scored: str | None
     model_sha256: str | None
     kept_rows: int
+    kind: str
+    trashed: bool
 
 
 @dataclass(frozen=True)
@@ -265,7 +270,7 @@ class History:
 
     def job(self, job_id: str) -> JobRow:
         """Raises NotFound."""
-        rows = self._read("SELECT * FROM jobs WHERE id = ?", (_storable(job_id),))
+        rows = self._read("SELECT * FROM jobs WHERE id = ?", (storable(job_id),))
         if not rows:
             raise NotFound(f"There is no job {job_id!r}.")
         return _job_row(rows[0])
@@ -315,7 +320,7 @@ class History:
     def latest_job_about(self, image_id: str, kind: str) -> str | None:
         """The newest job of a kind whose source is this picture."""
         sql = "SELECT id FROM jobs WHERE source_id = ? AND kind = ? ORDER BY id DESC LIMIT 1"
-        return next((row[0] for row in self._read(sql, (_storable(image_id), kind))), None)
+        return next((row[0] for row in self._read(sql, (storable(image_id), kind))), None)
 
     def resolve_job(self, job_id: str) -> None:
         """Note that the artist has dealt with how a job ended."""
@@ -358,43 +363,54 @@ class History:
             "tokens": struct.pack(f"<{len(recipe.tokens)}I", *recipe.tokens),
             "width": new.image.width,
             "height": new.image.height,
+            "stack": stack_key(request_to_json(request), recipe.model),
             "seconds": new.seconds,
             "created": created.isoformat(),
         }
         marks = ", ".join(f":{name}" for name in values)
         with self._writing() as writer:
-            writer.execute(f"INSERT INTO images ({', '.join(values)}) VALUES ({marks})", values)
+            rowid = writer.execute(f"INSERT INTO images ({', '.join(values)}) VALUES ({marks})", values).lastrowid
             writer.execute(
-                "INSERT INTO search (image_id, prompt, style, tags) VALUES (?, ?, ?, '')",
-                (image_id, indexable(request.prompt), indexable(new.style)),
+                "INSERT INTO search (rowid, image_id, prompt, style, tags) VALUES (?, ?, ?, ?, '')",
+                (rowid, image_id, indexable(request.prompt), indexable(new.style)),
             )
             for edge in new.edges:  # a parent may have been purged since; the child's recipe still names it
                 writer.execute(
                     "INSERT INTO edges (child_id, parent_id, relation, kept_rows)"
                     " SELECT ?, id, ?, ? FROM images WHERE id = ?",
-                    (image_id, edge.relation, edge.kept_rows, _storable(edge.parent_id)),
+                    (image_id, edge.relation, edge.kept_rows, storable(edge.parent_id)),
                 )
 
     def edges(self, image_id: str) -> list[Edge]:
         """What a picture was made from."""
         sql = "SELECT parent_id, relation, kept_rows FROM edges WHERE child_id = ? ORDER BY parent_id"
-        return [Edge(*row) for row in self._read(sql, (_storable(image_id),))]
+        return [Edge(*row) for row in self._read(sql, (storable(image_id),))]
 
     def image_of_bytes(self, sha256: str) -> ImageRow | None:
         """The newest picture whose file has this hash."""
         wheres = "WHERE images.sha256 = ? AND trashed_at IS NULL ORDER BY images.id DESC LIMIT 1"
         return next((_image_row(row) for row in self._read(_IMAGES + wheres, (sha256,))), None)
 
-    def image(self, image_id: str) -> ImageRow:
-        """Raises NotFound."""
-        rows = self._read(_IMAGES + "WHERE images.id = ? AND trashed_at IS NULL", (_storable(image_id),))
+    def image(self, image_id: str, *, in_trash: bool = False) -> ImageRow:
+        """One that is in the trash only where that is said to be fine. Raises NotFound."""
+        there = "(trashed_at IS NULL OR trash_batch IS NOT NULL)" if in_trash else "trashed_at IS NULL"
+        rows = self._read(f"{_IMAGES} WHERE images.id = ? AND {there}", (storable(image_id),))
         if not rows:
             raise NotFound(f"There is no picture {image_id!r}.")
         return _image_row(rows[0])
 
+    def images_of(self, image_ids: Sequence[str]) -> list[ImageRow]:
+        """These pictures, in the trash or not, in this order; those that are not there are left out."""
+        wanted = json.dumps([storable(image_id) for image_id in image_ids])
+        rows = self._read(_IMAGES + "WHERE images.id IN (SELECT value FROM json_each(?))", (wanted,))
+        found = {row["id"]: _image_row(row) for row in rows}
+        return [found[image_id] for image_id in image_ids if image_id in found]
+
     def job_images(self, job_id: str) -> list[ImageRow]:
         """A job's pictures, best first, by position where they have no rank."""
-        order = "WHERE images.job_id = ? ORDER BY scores.rank IS NULL, scores.rank, images.position"
+        order = (
+            "WHERE images.job_id = ? AND trashed_at IS NULL ORDER BY scores.rank IS NULL, scores.rank, images.position"
+        )
         return [_image_row(row) for row in self._read(_IMAGES + order, (job_id,))]
 
     def images(self, query: str, limit: int, before: str | None, kept_only: bool) -> list[ImageRow]:
@@ -402,13 +418,13 @@ class History:
         wheres, values = _matching(query, kept_only)
         if before is not None:
             wheres.append("images.id < ?")
-            values.append(_storable(before))
+            values.append(storable(before))
         sql = f"{_IMAGES} WHERE {' AND '.join(wheres)} ORDER BY images.id DESC LIMIT ?"
         return [_image_row(row) for row in self._read(sql, (*values, limit))]
 
     def rankings(self, job_id: str, text: str, keep: int) -> list[Ranking]:
         """What was said before about a job's pictures for `text`, the best `keep` kept; empty where some lack it."""
-        rows = self._read(_RANKINGS, (_storable(job_id), _storable(text)))
+        rows = self._read(_RANKINGS, (storable(job_id), storable(text)))
         names = {row["reranker"] for row in rows}
         if len(rows) < len(self.job_images(job_id)) or len(names) != 1:
             return []
@@ -440,23 +456,24 @@ class History:
         """Set what is not None. Raises NotFound."""
         with self._writing() as writer:
             changed = writer.execute(
-                "UPDATE images SET starred = coalesce(?, starred), kept = coalesce(?, kept) WHERE id = ?",
-                (starred, kept, _storable(image_id)),
+                "UPDATE images SET starred = coalesce(?, starred), kept = coalesce(?, kept)"
+                " WHERE id = ? AND trashed_at IS NULL",
+                (starred, kept, storable(image_id)),
             ).rowcount
         if not changed:
             raise NotFound(f"There is no picture {image_id!r}.")
 
-    def image_path(self, image_id: str) -> Path:
+    def image_path(self, image_id: str, *, in_trash: bool = False) -> Path:
         """The picture's file. Raises NotFound where the row or the file is gone."""
-        path = locate(self.settings.images, self.image(image_id).path)
+        path = locate(self.settings.images, self.image(image_id, in_trash=in_trash).path)
         if path is None or not path.is_file():
             raise NotFound(f"The file of picture {image_id} is gone from the data folder.")
         return path
 
     def thumbnail_path(self, image_id: str) -> Path:
-        """The picture's thumbnail, made anew where it is missing. Raises NotFound, HistoryError."""
-        original = self.image_path(image_id)
-        path = self._thumbnail(self.image(image_id).path)
+        """The picture's thumbnail, in the trash or not, made anew if missing. Raises NotFound, HistoryError."""
+        original = self.image_path(image_id, in_trash=True)
+        path = self._thumbnail(self.image(image_id, in_trash=True).path)
         if not path.is_file():
             with plain_words(self.settings.database), Image.open(original, formats=("PNG",)) as image:
                 write_thumbnail(path, image)
@@ -544,7 +561,7 @@ _RANKINGS = """
     WHERE images.job_id = ? AND images.trashed_at IS NULL AND scores.text = ? ORDER BY scores.rank
 """
 _IMAGES = """
-    SELECT images.*, jobs.model AS model, jobs.model_sha256 AS model_sha256, jobs.kept_rows AS kept_rows,
+    SELECT images.*, jobs.model_sha256 AS model_sha256, jobs.kept_rows AS kept_rows,
         scores.score AS score, scores.percentile AS percentile, scores.rank AS rank, scores.text AS text_scored
     FROM images JOIN jobs ON jobs.id = images.job_id
     LEFT JOIN scores ON scores.rowid = (SELECT max(rowid) FROM scores WHERE image_id = images.id)
@@ -552,12 +569,12 @@ _IMAGES = """
 
 
 def _write_rankings(writer: sqlite3.Connection, rankings: Sequence[Ranking]) -> None:
-    """A row that replaces an older one is the latest again."""
+    """A row that replaces an older one is the latest again. A picture may have been purged while it was ranked."""
     for ranking in rankings:
         writer.execute(
             "INSERT OR REPLACE INTO scores (image_id, reranker, text, score, percentile, rank)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (ranking.image_id, ranking.reranker, ranking.text, ranking.score, ranking.percentile, ranking.rank),
+            " SELECT id, ?, ?, ?, ?, ? FROM images WHERE id = ?",
+            (ranking.reranker, ranking.text, ranking.score, ranking.percentile, ranking.rank, ranking.image_id),
         )
         writer.execute("UPDATE images SET kept = ? WHERE id = ?", (ranking.kept, ranking.image_id))
 
@@ -569,7 +586,7 @@ def _matching(query: str, kept_only: bool) -> tuple[list[str], list[object]]:
         wheres.append("(kept OR starred)")
     if query.strip():
         expression = match_expression(query)
-        wheres.append("images.id IN (SELECT image_id FROM search WHERE search MATCH ?)" if expression else "0")
+        wheres.append("images.rowid IN (SELECT rowid FROM search WHERE search MATCH ?)" if expression else "0")
         values += [expression] if expression else []
     return wheres, values
 
@@ -615,7 +632,7 @@ def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Ids come from outside too; SQLite takes no lone surrogates."""
     return text.encode(errors="replace").decode()
 
@@ -641,13 +658,19 @@ def _job_row(row: sqlite3.Row) -> JobRow:
     )
 
 
+@lru_cache(maxsize=1024)
+def _request(text: str) -> GenerationRequest:
+    """A job's pictures all have the same request, and a page shows many of a job."""
+    return request_from_json(text)
+
+
 def _image_row(row: sqlite3.Row) -> ImageRow:
     return ImageRow(
         id=row["id"],
         job_id=row["job_id"],
         position=row["position"],
         prompt=row["prompt"],
-        request=request_from_json(row["request_json"]),
+        request=_request(row["request_json"]),
         style=row["style"],
         seed=row["seed"],
         path=row["path"],
@@ -666,4 +689,6 @@ def _image_row(row: sqlite3.Row) -> ImageRow:
         text_scored=row["text_scored"],
         model_sha256=row["model_sha256"],
         kept_rows=row["kept_rows"],
+        kind=row["kind"],
+        trashed=row["trash_batch"] is not None,
     )

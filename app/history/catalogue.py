@@ -1,0 +1,148 @@
+"""Finding pictures: which ones pass the gallery's filters, a page at a time, and what else to filter by. Only reads.
+
+Each question is answered from a narrow index first; whole rows are read for the few pictures that are shown.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ulid import ULID
+
+from app.gallery_views import Facets, Filters
+from app.history.search import match_expression
+from app.history.store import History, ImageRow, storable
+from dalle_core.errors import RequestError
+
+MAX_SELECTED = 5000
+MAX_TAGS = 200  # that are offered to filter by
+TIME_PART = 10  # how many of a ULID's characters are its time
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page's rows; `sizes` says of how many alike each stands; `more` whether there are older ones."""
+
+    rows: list[ImageRow]
+    sizes: dict[str, int]
+    more: bool
+
+
+def page(history: History, filters: Filters, limit: int, before: str | None, *, stacked: bool) -> Found:
+    """Newest first, older than picture `before`. Stacked, the newest of those that are alike but for the seed."""
+    where = _Where(filters)
+    if stacked:
+        having = "HAVING max(id) < ?" if before is not None else ""
+        sql = f"SELECT max(id) AS id, COUNT(*) AS size FROM images WHERE {where} GROUP BY stack {having}"
+    else:
+        older = "AND id < ?" if before is not None else ""
+        sql = f"SELECT id, 1 AS size FROM images WHERE {where} {older}"
+    values = where.values + ([] if before is None else [storable(before)])
+    found = history.read(f"{sql} ORDER BY 1 DESC LIMIT ?", (*values, limit + 1))
+    sizes = {row["id"]: row["size"] for row in found[:limit]}
+    return Found(history.images_of(list(sizes)), sizes, len(found) > limit)
+
+
+def count(history: History, filters: Filters, *, stacked: bool) -> int:
+    where = _Where(filters)
+    what = "DISTINCT stack" if stacked else "*"
+    found: int = history.read(f"SELECT COUNT({what}) FROM images WHERE {where}", where.values)[0][0]
+    return found
+
+
+def select(history: History, filters: Filters, first: str | None, last: str | None, *, stacked: bool) -> list[str]:
+    """The ids from one picture to another, both included, in whichever order they are given; to the end without one.
+
+    Newest first. Raises RequestError where there are more than MAX_SELECTED.
+    """
+    where, values, bounds = _Where(filters), list[object](), ""
+    if first is not None and last is not None:
+        first, last = max(first, last), min(first, last)
+    for end, sign in ((first, "<="), (last, ">=")):
+        if end is not None:
+            bounds += f" AND id {sign} ?"
+            values.append(storable(end))
+    inner = f"SELECT id, stack FROM images WHERE {where}"
+    shown = f"SELECT max(id) AS id FROM ({inner}) GROUP BY stack" if stacked else inner
+    sql = f"SELECT id FROM ({shown}) WHERE 1{bounds} ORDER BY id DESC LIMIT ?"
+    found = history.read(sql, (*where.values, *values, MAX_SELECTED + 1))
+    if len(found) > MAX_SELECTED:
+        raise RequestError(f"More than {MAX_SELECTED} pictures are between these two; select fewer at a time.")
+    return [row["id"] for row in found]
+
+
+def facets(history: History, filters: Filters) -> Facets:
+    """How many pictures each choice would show, with the other filters as they are."""
+    return Facets(
+        kinds=_counts(history, "kind", replace(filters, kinds=())),
+        models=_counts(history, "model", replace(filters, models=())),
+        styles=_counts(history, "style", replace(filters, styles=())),
+        tags=_tag_counts(history, replace(filters, tag="")),
+        starred=count(history, replace(filters, starred=True), stacked=False),
+    )
+
+
+def _counts(history: History, column: str, filters: Filters) -> dict[str, int]:
+    where = _Where(filters)
+    sql = f"SELECT {column}, COUNT(*) AS size FROM images WHERE {where} GROUP BY {column} ORDER BY size DESC, {column}"
+    return {row[0]: row["size"] for row in history.read(sql, where.values) if row[0]}
+
+
+def _tag_counts(history: History, filters: Filters) -> dict[str, int]:
+    where = _Where(filters)
+    sql = f"""
+        SELECT tag, COUNT(*) AS size FROM tags WHERE image_id IN (SELECT id FROM images WHERE {where})
+        GROUP BY tag ORDER BY size DESC, tag LIMIT {MAX_TAGS}
+    """
+    return {row["tag"]: row["size"] for row in history.read(sql, where.values)}
+
+
+class _Where:
+    """A condition on `images` and its values. Its words are those of the indexes, or they would not be used."""
+
+    def __init__(self, filters: Filters) -> None:
+        self.values: list[object] = []
+        self._terms = ["trash_batch IS NOT NULL"] if filters.trashed else ["trashed_at IS NULL"]
+        if not filters.everything and not filters.trashed:
+            self._terms.append("(kept OR starred)")
+        if filters.starred:
+            self._terms.append("starred")
+        if filters.query.strip():
+            self._search(filters.query)
+        for column, choices in (("kind", filters.kinds), ("model", filters.models), ("style", filters.styles)):
+            if choices:
+                self._add(f"{column} IN ({', '.join('?' * len(choices))})", *map(storable, choices))
+        if filters.tag:
+            self._add("id IN (SELECT image_id FROM tags WHERE tag = ?)", storable(filters.tag))
+        if filters.collection_id:
+            members = "SELECT image_id FROM collection_images WHERE collection_id = ?"
+            self._add(f"id IN ({members})", storable(filters.collection_id))
+        if filters.since is not None:
+            self._add("id >= ?", _first_id(filters.since))
+        if filters.until is not None:
+            self._add("id < ?", _first_id(filters.until))
+        if filters.min_percentile is not None:
+            self._add("percentile >= ?", filters.min_percentile)
+        if filters.like:
+            self._add("stack = (SELECT stack FROM images WHERE id = ?)", storable(filters.like))
+
+    def _search(self, query: str) -> None:
+        expression = match_expression(query)
+        if expression is None:
+            self._terms.append("0")
+        else:
+            self._add("rowid IN (SELECT rowid FROM search WHERE search MATCH ?)", expression)
+
+    def _add(self, term: str, *values: object) -> None:
+        self._terms.append(term)
+        self.values += values
+
+    def __str__(self) -> str:
+        return " AND ".join(self._terms)
+
+
+def _first_id(moment: datetime) -> str:
+    """No picture of that moment, or later, has an id before this one: ids begin with their time."""
+    try:
+        return str(ULID.from_datetime(moment))[:TIME_PART]
+    except (ValueError, OverflowError, OSError):  # before 1970
+        return ""

@@ -17,6 +17,7 @@ from app.history.ownership import owning
 from app.history.restore import restore
 from app.settings import Settings
 from app.studio import open_history, space_view
+from app.styles import style_finder
 from app.views import SpaceView, readable_size
 
 SHOWN = 20  # problems of one kind that are listed one by one
@@ -76,7 +77,7 @@ def read_backup(settings: Settings, source: Path, *, merge: bool) -> None:
     if not source.exists():
         raise HistoryError(f"There is no backup at {source}.")
     with owning(settings):
-        restored = restore(settings, source, doctor.style_finder(settings), merge=merge)
+        restored = restore(settings, source, style_finder(settings), merge=merge)
     print(f"{counted(restored.pictures, 'picture')} restored to {settings.data_dir}")
     if restored.there:
         print(f"{counted(restored.there, 'picture')} there already")

@@ -6,7 +6,6 @@ A repair rebuilds: it never deletes a picture, and a damaged database is set asi
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -17,9 +16,8 @@ from app.history.marks import Marks
 from app.history.ownership import owning
 from app.history.recovery import read_picture, recover
 from app.history.space import Space, measure
-from app.recipes import Recipe
 from app.settings import Settings
-from app.worker import style_of
+from app.styles import style_finder
 from dalle_core.checkpoints import check_hash, read_json
 from dalle_core.errors import CheckpointError, DalleError
 from dalle_core.families.registry import CONFIG, read_spec
@@ -212,16 +210,3 @@ _PLACING: dict[Kind, tuple[Callable[[History, list[str]], None], str]] = {
     "file_back": (repair.show, "was put in sight again: its file is back"),
     "file_elsewhere": (repair.move, "was found where it had been moved"),
 }
-
-
-def style_finder(settings: Settings) -> Callable[[Recipe], str]:
-    """The style that a recipe's prompt names, where its model is still there to say what its styles are."""
-
-    @cache
-    def styles(model: str) -> tuple[str, ...]:
-        with contextlib.suppress(DalleError):
-            return read_spec(settings.models_dir / model).styles
-        return ()
-
-    known = {folder.name for folder in settings.models_dir.glob("*")}
-    return lambda recipe: style_of(recipe.request.prompt, styles(recipe.model)) if recipe.model in known else ""

@@ -27,6 +27,10 @@ class RecipeError(DalleError):
     code = "bad_recipe"
 
 
+class NoRecipe(RecipeError):
+    """A picture that carries no recipe of ours at all."""
+
+
 class OutputError(DalleError):
     """A folder or file outside the history that cannot be written."""
 

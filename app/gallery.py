@@ -3,9 +3,11 @@
 Works on rows and files; knows no model and no widgets.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from app.comparing import differences
+from app.errors import NotFound
 from app.gallery_views import (
     CollectionView,
     Comparison,
@@ -13,15 +15,19 @@ from app.gallery_views import (
     Family,
     Filters,
     GalleryPage,
+    Imported,
     Labels,
     Relative,
     SavedSearch,
     Trashed,
     TrashView,
 )
-from app.history import History, ImageRow, catalogue, labels, lineage, trash
+from app.history import History, ImageRow, album, catalogue, labels, lineage, trash
+from app.history.intake import Intake
 from app.history.labels import as_json
+from app.history.offers import offered
 from app.settings import Settings
+from app.styles import style_finder
 from app.views import ImageView
 from app.worker import Bell
 from dalle_core.errors import RequestError
@@ -190,6 +196,26 @@ class Gallery:
 
     def delete_search(self, search_id: str) -> None:
         labels.delete_search(self.history, search_id)
+
+    # In and out
+
+    def download(self, image_ids: Sequence[str]) -> Iterator[bytes]:
+        """A ZIP file, made as it is read: the PNGs, `recipes.json` and a contact sheet."""
+        if not any(not row.trashed for row in self.history.images_of(_checked(image_ids))):
+            raise NotFound("None of these pictures is there any more.")
+        return album.stream(self.history, image_ids)
+
+    def import_path(self, path: Path) -> Imported:
+        """Take in the PNGs of a folder or a ZIP file, or a single one: ours with their recipes, others as they are."""
+        return self.import_files([(path.name, path)])
+
+    def import_files(self, files: Sequence[tuple[str, Path]]) -> Imported:
+        """Take in files, each under the name a person knows it by: PNGs, and ZIP files of them. Never one twice."""
+        imported = Intake(self.history, style_finder(self.settings)).run(offered(files))
+        self._tell()
+        if not imported.found:
+            raise RequestError("There is nothing to import: no PNG was found.")
+        return imported
 
     # Two pictures, and families
 

@@ -253,3 +253,8 @@ class Imported:
     refused: tuple[tuple[str, str], ...]
     refused_count: int
     ignored: int
+
+    @property
+    def found(self) -> int:
+        """How many PNGs were offered, whatever became of them."""
+        return len(self.ids) + self.known + self.refused_count

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from app.errors import RecipeError
+from app.errors import NoRecipe, RecipeError
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest
 
@@ -187,7 +187,7 @@ def _read_chunk(data: bytes) -> str:
     except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
         raise RecipeError("This PNG is damaged; its recipe cannot be read.") from error
     if not isinstance(text, str):
-        raise RecipeError("This picture carries no Dalle Studio recipe. Programs that re-save pictures often drop it.")
+        raise NoRecipe("This picture carries no Dalle Studio recipe. Programs that re-save pictures often drop it.")
     return text
 
 

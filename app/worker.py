@@ -8,7 +8,6 @@ import contextlib
 import errno
 import gc
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from app.painting import Painting
 from app.ranking import as_rows
 from app.recipes import Recipe
 from app.settings import Settings
+from app.styles import style_of
 from app.views import REPRODUCTION, JobStatus, ModelStatus
 from dalle_core import __version__
 from dalle_core.errors import CheckpointError, DalleError, RequestError
@@ -328,15 +328,6 @@ def make_recipe(
         parents=parents,
         app_version=__version__,
     )
-
-
-def style_of(prompt: str, styles: tuple[str, ...]) -> str:
-    """The style a prompt names, as in `red apple, noto`, `noto style` or `noto 风格`; empty where it names none."""
-    for style in sorted(styles, key=len, reverse=True):  # "fluent flat" before "fluent"
-        name = re.escape(style)
-        if re.search(rf"[,，]\s*{name}(?!\w)|(?<!\w){name}\s*(?:style|风格)", prompt, re.IGNORECASE):
-            return style
-    return ""
 
 
 def explain(error: BaseException) -> str:

@@ -71,7 +71,7 @@ def _export_one(folder: Path, row: ImageRow, file: Path) -> bool:
 
 def _zip_one(archive: zipfile.ZipFile, names: set[str], row: ImageRow, file: Path) -> bool:
     stem = file_stem(row.prompt, row.seed)
-    name = next(name for name in _numbered(stem) if name not in names)
+    name = next(name for name in numbered(stem) if name not in names)
     names.add(name)
     with contextlib.suppress(FileNotFoundError):
         archive.write(file, name)
@@ -79,7 +79,7 @@ def _zip_one(archive: zipfile.ZipFile, names: set[str], row: ImageRow, file: Pat
     return False
 
 
-def _numbered(stem: str) -> Iterator[str]:
+def numbered(stem: str) -> Iterator[str]:
     yield f"{stem}.png"
     number = 2
     while True:

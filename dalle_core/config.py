@@ -39,7 +39,9 @@ class DVAEConfig(NetworkConfig):
     sharpen_channels: int = 32  # width of the decoder's last stage, at twice the patch grid
     sharpen_blocks: int = 1
     quantizer: str = "fsq"
-    levels: tuple[int, ...] = (8, 8, 8, 6, 5)
+    levels: tuple[int, ...] = (8, 8, 8, 6, 5)  # of the FSQ digits; a plain codebook of K codes is (K,)
+    embed_dim: int = 128  # of a learned codebook's codes; FSQ has none
+    likelihood: str = "pixels"  # what the decoder says of a pixel: its value, or a "logit-laplace" distribution
 
     @property
     def grid(self) -> int:
@@ -66,6 +68,8 @@ class TransformerConfig(NetworkConfig):
     heads: int = 4
     hidden: int = 704  # of the SwiGLU; 8/3 of the width, rounded up to 64
     dropout: float = 0.0
+    attention: tuple[str, ...] = ("dense",)  # patterns, repeated over the layers; see layers.attention_mask
+    attention_kernel: int = 5  # side of the "conv" pattern's window
 
     @property
     def image_length(self) -> int:

@@ -2,8 +2,10 @@
 
 Knows nothing of text or of the transformer. Source of the idea: van den Oord et al., "Neural Discrete Representation
 Learning" (1711.00937) and DALL·E (2102.12092, section 2.1); of the quantizer that ships: Mentzer et al., "Finite
-Scalar Quantization" (2309.15505).
+Scalar Quantization" (2309.15505). The paper's own dVAE is quantizer "gumbel" with likelihood "logit-laplace".
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -30,12 +32,12 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """(B, D, h, w) codes → (B, 3, S, S), unclamped."""
+    """(B, D, h, w) codes → (B, 3 · parameters, S, S): what the likelihood wants to know of each colour value."""
 
-    def __init__(self, config: DVAEConfig, code_dim: int) -> None:
+    def __init__(self, config: DVAEConfig, embed_dim: int, parameters: int) -> None:
         super().__init__()
         widths = config.channels
-        stages: list[nn.Module] = [nn.Conv2d(code_dim, widths[-1], 3, padding=1)]
+        stages: list[nn.Module] = [nn.Conv2d(embed_dim, widths[-1], 3, padding=1)]
         for level in reversed(range(len(widths))):
             stages += [ResidualBlock(widths[level]) for _ in range(config.decoder_blocks[level])]
             below = widths[level - 1] if level else config.sharpen_channels
@@ -46,14 +48,14 @@ class Decoder(nn.Module):
         stages += [
             nn.GroupNorm(8, width),
             nn.SiLU(),
-            nn.Conv2d(width, 3 * patch**2, 3, padding=1),
+            nn.Conv2d(width, 3 * parameters * patch**2, 3, padding=1),
             nn.PixelShuffle(patch),
         ]
         self.stages = nn.Sequential(*stages)
 
     def forward(self, codes: Tensor) -> Tensor:
-        images: Tensor = self.stages(codes)
-        return images * 0.5 + 0.5
+        outputs: Tensor = self.stages(codes)
+        return outputs
 
 
 class DiscreteVAE(nn.Module):
@@ -62,14 +64,16 @@ class DiscreteVAE(nn.Module):
     def __init__(self, config: DVAEConfig) -> None:
         super().__init__()
         self.config = config
-        self.quantizer: Quantizer = build_quantizer(config.quantizer, config.levels)
+        self.quantizer: Quantizer = build_quantizer(config)
+        self.likelihood = build_likelihood(config.likelihood)
         self.encoder = Encoder(config, self.quantizer.code_dim)
-        self.decoder = Decoder(config, self.quantizer.code_dim)
+        self.decoder = Decoder(config, self.quantizer.embed_dim, self.likelihood.parameters)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, S, S) → reconstruction (B, 3, S, S), tokens (B, h, w), auxiliary loss ()."""
+        """(B, 3, S, S) → reconstruction (B, 3, S, S), tokens (B, h, w), loss () to be minimised."""
         quantized, tokens, auxiliary = self.quantizer(self.encoder(images))
-        return self.decoder(quantized), tokens, auxiliary
+        outputs = self.decoder(quantized)
+        return self.likelihood.pixels(outputs), tokens, self.likelihood.loss(outputs, images) + auxiliary
 
     def encode(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in [0, 1] → (B, h·w) int64, in raster order."""
@@ -85,8 +89,50 @@ class DiscreteVAE(nn.Module):
         grid = self.config.grid
         if tokens.ndim != 2 or tokens.shape[1] != grid * grid:
             raise ValueError(f"expected tokens of shape (B, {grid * grid}), got {tuple(tokens.shape)}")
-        images: Tensor = self.decoder(self.quantizer.from_tokens(tokens.view(-1, grid, grid)))
-        return images.clamp(0, 1)
+        outputs = self.decoder(self.quantizer.from_tokens(tokens.view(-1, grid, grid)))
+        return self.likelihood.pixels(outputs).clamp(0, 1)
+
+
+class Pixels:
+    """The decoder gives the value itself, and is judged by `reconstruction_loss`."""
+
+    parameters = 1
+
+    def pixels(self, outputs: Tensor) -> Tensor:
+        """(B, 3 · parameters, S, S) → (B, 3, S, S), unclamped."""
+        return outputs * 0.5 + 0.5
+
+    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+        return reconstruction_loss(self.pixels(outputs), target)
+
+
+class LogitLaplace:
+    """The decoder gives μ and ln b of a Laplace distribution whose sigmoid is the value (2102.12092, appendix A.3).
+
+    Values are squeezed into [ε, 1 - ε] first, since the density is zero at 0 and at 1. The loss is in nats a value.
+    """
+
+    parameters = 2
+    EPSILON = 0.1
+
+    def pixels(self, outputs: Tensor) -> Tensor:
+        mean, _ = outputs.chunk(2, dim=1)
+        return (torch.sigmoid(mean) - self.EPSILON) / (1 - 2 * self.EPSILON)
+
+    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+        mean, log_scale = outputs.float().chunk(2, dim=1)
+        value = (1 - 2 * self.EPSILON) * target + self.EPSILON
+        surprise = (torch.logit(value) - mean).abs() * torch.exp(-log_scale)
+        nll: Tensor = surprise + math.log(2) + log_scale + torch.log(value * (1 - value))
+        return nll.mean()
+
+
+def build_likelihood(name: str) -> Pixels | LogitLaplace:
+    """By the name a config carries."""
+    kinds: dict[str, type[Pixels | LogitLaplace]] = {"pixels": Pixels, "logit-laplace": LogitLaplace}
+    if name not in kinds:
+        raise ValueError(f"unknown likelihood {name!r}; expected one of {sorted(kinds)}")
+    return kinds[name]()
 
 
 def reconstruction_loss(output: Tensor, target: Tensor) -> Tensor:

@@ -35,6 +35,31 @@ def downsampling_stages(patch: int, widths: Sequence[int], blocks: Sequence[int]
     return stages
 
 
+def attention_mask(pattern: str, text_length: int, rows: int, cols: int, kernel: int) -> Tensor | None:
+    """(T, T) bool, True where position i (down) may look at position j (across); None is dense causal attention.
+
+    Text is causal; an image token sees all of the text, and of the image tokens before it those of the pattern (DALL·E,
+    2102.12092, appendix B.1, after the Sparse Transformer's, 1904.10509): `row` the last `cols` before it and itself,
+    `column` those above it, `conv` those within half a `kernel` in each direction.
+    """
+    if pattern == "dense":
+        return None
+    place = torch.arange(rows * cols)
+    back = place[:, None] - place[None, :]  # how far behind j lies, in raster order
+    up = place[:, None] // cols - place[None, :] // cols
+    aside = (place[:, None] % cols - place[None, :] % cols).abs()
+    sees = {
+        "row": back <= cols,
+        "column": back % cols == 0,
+        "conv": (up <= kernel // 2) & (aside <= kernel // 2),
+    }
+    if pattern not in sees:
+        raise ValueError(f"unknown attention pattern {pattern!r}; expected one of {['dense', *sees]}")
+    mask = torch.ones(text_length + rows * cols, text_length + rows * cols, dtype=torch.bool).tril()
+    mask[text_length:, text_length:] &= sees[pattern]
+    return mask
+
+
 class SwiGLU(nn.Module):
     """Gated feed-forward layer (Shazeer, 2002.05202). (..., C) → (..., C)."""
 
@@ -78,13 +103,16 @@ class Attention(nn.Module):
         self.norm_k = nn.RMSNorm(width // heads)
 
     def forward(self, x: Tensor, cache: KVCache | None = None, layer: int = 0, mask: Tensor | None = None) -> Tensor:
-        """With a cache, T is the new positions only: the whole prefix on the first pass, then one at a time."""
+        """With a cache, T is the new positions only: the whole prefix on the first pass, then one at a time.
+
+        A `mask`, broadcast to (B, H, T, keys), stands in for the causal one.
+        """
         B, T, C = x.shape
         q, k, v = self.qkv(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)  # each (B, H, T, D)
         q, k = self.norm_q(q), self.norm_k(k)
         if cache is not None:
             k, v = cache.extend(layer, k, v)
-        causal = self.causal and T > 1
+        causal = self.causal and T > 1 and mask is None
         assert not (causal and k.shape[2] != T), "a cache takes the whole prefix first, then single positions"
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
         out: Tensor = self.out(y.transpose(1, 2).reshape(B, T, C))

@@ -1,29 +1,36 @@
 """Quantizers behind one interface: continuous codes ↔ integer tokens. They know nothing of the networks around them."""
 
+import math
 from abc import ABC, abstractmethod
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
+from dalle_core.config import DVAEConfig
+
 
 class Quantizer(nn.Module, ABC):
-    """Maps (B, D, h, w) codes to tokens in [0, codebook_size) and back."""
+    """Maps an encoder's (B, code_dim, h, w) to tokens in [0, codebook_size), and those to (B, embed_dim, h, w)."""
 
     code_dim: int
+    embed_dim: int
     codebook_size: int
 
     @abstractmethod
     def forward(self, codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, D, h, w) → quantized (B, D, h, w) with a gradient, tokens (B, h, w) int64, auxiliary loss ()."""
+        """(B, code_dim, h, w) → (B, embed_dim, h, w) with a gradient, tokens (B, h, w) int64, auxiliary loss ()."""
 
     @abstractmethod
     def to_tokens(self, codes: Tensor) -> Tensor:
-        """(B, D, h, w) → (B, h, w) int64."""
+        """(B, code_dim, h, w) → (B, h, w) int64."""
 
     @abstractmethod
     def from_tokens(self, tokens: Tensor) -> Tensor:
-        """(B, h, w) int64 → (B, D, h, w)."""
+        """(B, h, w) int64 → (B, embed_dim, h, w)."""
+
+    def anneal(self, progress: float) -> None:
+        """Set what changes over a training run of which the share `progress`, in [0, 1], is done."""
 
 
 class FSQ(Quantizer):
@@ -38,7 +45,7 @@ class FSQ(Quantizer):
         if not levels or min(levels) < 2:
             raise ValueError(f"FSQ needs at least one level count, each 2 or more; got {levels}")
         self.levels = levels
-        self.code_dim = len(levels)
+        self.code_dim = self.embed_dim = len(levels)
         self.codebook_size = prod(levels)
         place = [prod(levels[i + 1 :]) for i in range(len(levels))]
         self.register_buffer("top", torch.tensor([n - 1.0 for n in levels]).view(1, -1, 1, 1), persistent=False)
@@ -63,9 +70,58 @@ class FSQ(Quantizer):
         return digits / self.top * 2 - 1
 
 
-def build_quantizer(name: str, levels: tuple[int, ...]) -> Quantizer:
-    """By the name a config carries."""
-    kinds = {"fsq": FSQ}
-    if name not in kinds:
-        raise ValueError(f"unknown quantizer {name!r}; expected one of {sorted(kinds)}")
-    return kinds[name](levels)
+class GumbelSoftmax(Quantizer):
+    """The paper's relaxation (DALL·E, 2102.12092, section 2.1 and appendix A.2): an encoder gives logits of K codes.
+
+    In training the decoder sees a mixture of codes, drawn by the Gumbel-softmax trick (1611.00712, 1611.01144), ever
+    closer to a single one as the temperature falls; else the likeliest. The auxiliary loss is the ELBO's second part:
+    β·KL(q‖uniform) a token, over the `values_per_token` colour values that a token stands for, as the likelihood is a
+    mean over those. The paper's schedules: temperature 1 → 1/16 along a cosine, β 0 → 6.6 in the first thirtieth of it.
+    """
+
+    COOLEST = 1 / 16
+    KL_WEIGHT = 6.6
+    KL_WARMUP = 1 / 30  # 5,000 updates, where the temperature falls over 150,000
+
+    def __init__(self, codebook_size: int, embed_dim: int, values_per_token: int) -> None:
+        super().__init__()
+        self.code_dim = self.codebook_size = codebook_size
+        self.embed_dim = embed_dim
+        self.values_per_token = values_per_token
+        self.codebook = nn.Embedding(codebook_size, embed_dim)
+        self.register_buffer("temperature", torch.ones(()), persistent=False)
+        self.register_buffer("kl_weight", torch.zeros(()), persistent=False)
+        self.temperature: Tensor
+        self.kl_weight: Tensor
+
+    def anneal(self, progress: float) -> None:
+        cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+        self.temperature.fill_(self.COOLEST + (1 - self.COOLEST) * cosine)
+        self.kl_weight.fill_(self.KL_WEIGHT * min(1.0, progress / self.KL_WARMUP))
+
+    def forward(self, codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        tokens = self.to_tokens(codes)
+        log_q = codes.log_softmax(dim=1)  # (B, K, h, w)
+        kl = (log_q.exp() * (log_q + math.log(self.codebook_size))).sum(1).mean()
+        auxiliary = self.kl_weight * kl / self.values_per_token
+        if not self.training:
+            return self.from_tokens(tokens), tokens, auxiliary
+        gumbel = -torch.empty_like(log_q).exponential_().log()
+        mixture = ((log_q + gumbel) / self.temperature).softmax(dim=1)
+        return torch.einsum("bkhw,kd->bdhw", mixture, self.codebook.weight), tokens, auxiliary
+
+    def to_tokens(self, codes: Tensor) -> Tensor:
+        return codes.argmax(dim=1)
+
+    def from_tokens(self, tokens: Tensor) -> Tensor:
+        embedded: Tensor = self.codebook(tokens)
+        return embedded.permute(0, 3, 1, 2)
+
+
+def build_quantizer(config: DVAEConfig) -> Quantizer:
+    """The one that a config names."""
+    if config.quantizer == "fsq":
+        return FSQ(config.levels)
+    if config.quantizer == "gumbel":
+        return GumbelSoftmax(config.codebook_size, config.embed_dim, 3 * (config.image_size // config.grid) ** 2)
+    raise ValueError(f"unknown quantizer {config.quantizer!r}; expected one of ['fsq', 'gumbel']")

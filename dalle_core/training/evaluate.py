@@ -116,7 +116,7 @@ def _row(name: str, value: float, text: str, **more: Any) -> dict[str, Any]:
 @torch.inference_mode()
 def _real(workshop: Workshop, model: BundledModel, judge: Judge) -> list[dict[str, Any]]:
     stream = workshop.stream("test")
-    rebuilt = DVAEObjective(model.dvae, stream).evaluate()
+    rebuilt = DVAEObjective(model.dvae, stream, 1).evaluate()
     bits = TransformerObjective(model.transformer, model.dvae, model.tokenizer, stream).evaluate()
     real = JudgeObjective(judge, stream)
     own = real.evaluate()

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dalle_core.clip import CLIP, contrastive_loss
-from dalle_core.dvae import DiscreteVAE, reconstruction_loss
+from dalle_core.dvae import DiscreteVAE
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.training.art import ArtSet, Half
 from dalle_core.training.compose import Batch, compose
@@ -51,25 +51,27 @@ def psnr(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor
 
 
 class DVAEObjective:
-    """Reconstruct varied pictures through the bottleneck."""
+    """Reconstruct varied pictures through the bottleneck. `steps` is the run's length, for annealing."""
 
-    def __init__(self, model: DiscreteVAE, stream: BatchStream) -> None:
+    def __init__(self, model: DiscreteVAE, stream: BatchStream, steps: int) -> None:
         self.model = model
         self.stream = stream
+        self.steps = steps
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
 
     def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
         images = self.stream.at(step, batch, seed).images.to(self._device)
-        output, _, auxiliary = self.model(images)
-        return reconstruction_loss(output, images) + auxiliary, {"mse": float(F.mse_loss(output.detach(), images))}
+        self.model.quantizer.anneal(step / self.steps)
+        output, _, loss = self.model(images)
+        return loss, {"mse": float(F.mse_loss(output.detach(), images))}
 
     def evaluate(self) -> dict[str, float]:
         whole, inside, losses = [], [], []
         used: set[int] = set()
         for batch in self.held:
             images = batch.images.to(self._device)
-            output, tokens, _ = self.model(images)
-            losses.append(reconstruction_loss(output, images))
+            output, tokens, loss = self.model(images)
+            losses.append(loss)
             whole.append(psnr(output.clamp(0, 1), images))
             inside.append(psnr(output.clamp(0, 1), images, batch.alpha.to(self._device)))
             used.update(tokens.flatten().tolist())

@@ -141,7 +141,7 @@ class Workshop:
         stream = self.stream(recolour=stage != "judge")  # a red heart that was turned blue is no red heart
         network: Any = self.build(stage)
         if stage == "dvae":
-            return DVAEObjective(network, stream)
+            return DVAEObjective(network, stream, self.preset.schedules.dvae.steps)
         if stage == "judge":
             return JudgeObjective(network, stream)
         if stage == "clip":

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dalle_core.config import DVAEConfig
-from dalle_core.dvae import DiscreteVAE, reconstruction_loss
+from dalle_core.dvae import DiscreteVAE, LogitLaplace, reconstruction_loss
 from dalle_core.errors import CheckpointError
 
 TINY = DVAEConfig(
@@ -96,28 +96,60 @@ def test_decode_names_expected_and_actual_shape(dvae: DiscreteVAE, shape: tuple[
         dvae.decode(torch.zeros(shape, dtype=torch.int64))
 
 
-def test_gradients_reach_the_encoder_through_the_bottleneck():
-    dvae = DiscreteVAE(TINY)
-    output, _, auxiliary = dvae(pictures())
-    (reconstruction_loss(output, pictures()) + auxiliary).backward()
+KINDS = [TINY, replace(TINY, quantizer="gumbel", levels=(20,), embed_dim=8, likelihood="logit-laplace")]
+
+
+@pytest.mark.parametrize("config", KINDS, ids=["fsq", "gumbel"])
+def test_gradients_reach_the_encoder_through_the_bottleneck(config: DVAEConfig):
+    torch.manual_seed(0)
+    dvae = DiscreteVAE(config)
+    dvae(pictures())[2].backward()
     first = next(dvae.encoder.parameters())
     assert first.grad is not None
     assert float(first.grad.abs().sum()) > 0
 
 
-def test_learns_a_few_pictures_by_heart():
+@pytest.mark.parametrize("config", KINDS, ids=["fsq", "gumbel"])
+def test_learns_a_few_pictures_by_heart(config: DVAEConfig):
     torch.manual_seed(0)
-    dvae = DiscreteVAE(TINY)
+    dvae = DiscreteVAE(config)
     images = torch.rand(4, 3, 1, 1).expand(4, 3, 16, 16)
-    optimizer = torch.optim.AdamW(dvae.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(40):
-        loss = reconstruction_loss(dvae(images)[0], images)
+    optimizer = torch.optim.AdamW(dvae.parameters(), lr=1e-2)
+    errors = []
+    for step in range(150):
+        dvae.quantizer.anneal(step / 150)
+        output, _, loss = dvae(images)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 0.6 * losses[0]
+        errors.append(float(F.l1_loss(output.detach(), images)))
+    assert errors[-1] < 0.6 * errors[0], errors[::15]
+
+
+class TestLogitLaplace:
+    def test_is_a_density(self):
+        """Over the values it can take, e to the minus loss integrates to what lies between ε and 1 - ε."""
+        likelihood = LogitLaplace()
+        value = torch.linspace(0, 1, 20_001).view(-1, 1, 1, 1)
+        outputs = torch.tensor([0.2, -2.0]).view(1, 2, 1, 1).expand(len(value), 2, 1, 1)
+        nll = torch.stack([likelihood.loss(o[None], v[None]) for o, v in zip(outputs[::20], value[::20], strict=True)])
+        area = float(torch.trapezoid((-nll).exp(), dx=0.8 / 1000))
+        assert area == pytest.approx(1.0, abs=1e-3)
+
+    def test_the_likeliest_value_is_the_one_it_shows(self):
+        likelihood, target = LogitLaplace(), torch.full((1, 1, 1, 1), 0.3)
+        best = torch.logit(torch.tensor(0.8 * 0.3 + 0.1))
+        losses = [
+            float(likelihood.loss(torch.tensor([best + d, -1.0]).view(1, 2, 1, 1), target)) for d in (-0.3, 0, 0.3)
+        ]
+        assert losses[1] == min(losses)
+        shown = likelihood.pixels(torch.tensor([best, -1.0]).view(1, 2, 1, 1))
+        assert float(shown) == pytest.approx(0.3, abs=1e-6)
+
+
+def test_an_unknown_likelihood_is_named():
+    with pytest.raises(ValueError, match="unknown likelihood 'gauss'; expected one of"):
+        DiscreteVAE(replace(TINY, likelihood="gauss"))
 
 
 class TestReconstructionLoss:

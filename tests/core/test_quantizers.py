@@ -1,10 +1,13 @@
-"""Finite scalar quantization: codes and tokens are each other's inverse, and gradients pass straight through."""
+"""Quantizers: codes and tokens are each other's inverse, and gradients pass through."""
+
+import math
 
 import pytest
 import torch
 from torch import Tensor
 
-from dalle_core.quantizers import FSQ, build_quantizer
+from dalle_core.config import DVAEConfig
+from dalle_core.quantizers import FSQ, GumbelSoftmax, build_quantizer
 
 LEVELS = [(8, 8, 8, 6, 5), (5, 4), (2,), (3, 2, 7)]
 
@@ -93,6 +96,80 @@ def test_refuses_levels_that_hold_nothing(levels: tuple[int, ...]):
 
 
 def test_is_built_by_name():
-    assert isinstance(build_quantizer("fsq", (5, 4)), FSQ)
-    with pytest.raises(ValueError, match=r"unknown quantizer 'vq'; expected one of \['fsq'\]"):
-        build_quantizer("vq", (5, 4))
+    assert isinstance(build_quantizer(DVAEConfig(levels=(5, 4))), FSQ)
+    gumbel = build_quantizer(DVAEConfig(quantizer="gumbel", levels=(300,), embed_dim=16))
+    assert isinstance(gumbel, GumbelSoftmax)
+    assert (gumbel.code_dim, gumbel.embed_dim, gumbel.values_per_token) == (300, 16, 192)
+    with pytest.raises(ValueError, match=r"unknown quantizer 'vq'; expected one of \['fsq', 'gumbel'\]"):
+        build_quantizer(DVAEConfig(quantizer="vq"))
+
+
+class TestGumbelSoftmax:
+    @staticmethod
+    def quantizer(temperature: float = 1.0) -> GumbelSoftmax:
+        torch.manual_seed(0)
+        quantizer = GumbelSoftmax(codebook_size=7, embed_dim=3, values_per_token=12)
+        quantizer.temperature.fill_(temperature)
+        return quantizer
+
+    @staticmethod
+    def drawn(quantizer: GumbelSoftmax, logits: Tensor) -> Tensor:
+        """What the decoder would see, one row a token."""
+        with torch.no_grad():
+            return quantizer(logits)[0].permute(0, 2, 3, 1).reshape(-1, 3)
+
+    @staticmethod
+    def logits(scale: float = 1.0) -> Tensor:
+        return scale * torch.randn(4, 7, 2, 2, generator=torch.Generator().manual_seed(1))
+
+    def test_shapes_and_types(self):
+        quantized, tokens, auxiliary = self.quantizer()(self.logits())
+        assert (quantized.shape, tokens.shape, tokens.dtype) == ((4, 3, 2, 2), (4, 2, 2), torch.int64)
+        assert auxiliary.shape == ()
+
+    def test_out_of_training_it_takes_the_likeliest_code(self):
+        quantizer, logits = self.quantizer().eval(), self.logits()
+        quantized, tokens, _ = quantizer(logits)
+        assert torch.equal(tokens, logits.argmax(1))
+        assert torch.equal(quantized, quantizer.from_tokens(tokens))
+
+    def test_a_cool_mixture_is_nearly_one_code(self):
+        quantizer = self.quantizer(temperature=0.001)
+        quantized = self.drawn(quantizer, self.logits())
+        assert float(torch.cdist(quantized, quantizer.codebook.weight.detach()).min(dim=1).values.max()) < 1e-4
+
+    def test_cool_draws_follow_the_distribution(self):
+        """The Gumbel-max trick: the code that a draw is nearest to has the probability that the logits give it."""
+        quantizer = self.quantizer(temperature=0.001)
+        logits = torch.tensor([2.0, 0.0, 1.0, -1.0, 0.5, 0.0, 0.0]).view(1, 7, 1, 1)
+        drawn = self.drawn(quantizer, logits.expand(1, 7, 150, 150))
+        nearest = torch.cdist(drawn, quantizer.codebook.weight.detach()).argmin(dim=1)
+        shares = torch.bincount(nearest, minlength=7) / len(nearest)
+        torch.testing.assert_close(shares, logits.flatten().softmax(0), atol=0.015, rtol=0)
+
+    def test_gradients_reach_logits_and_codebook(self):
+        quantizer, logits = self.quantizer(), self.logits().requires_grad_()
+        quantizer(logits)[0].square().sum().backward()
+        assert logits.grad is not None
+        assert float(logits.grad.abs().sum()) > 0
+        assert quantizer.codebook.weight.grad is not None
+        assert float(quantizer.codebook.weight.grad.abs().sum()) > 0
+
+    @pytest.mark.parametrize(
+        ("logits", "nats"), [(torch.zeros(7), 0.0), (torch.tensor([50.0] + [0.0] * 6), math.log(7))]
+    )
+    def test_the_divergence_from_uniform(self, logits: Tensor, nats: float):
+        quantizer = self.quantizer()
+        quantizer.anneal(1.0)
+        auxiliary = quantizer(logits.view(1, 7, 1, 1))[2]
+        assert float(auxiliary.detach()) == pytest.approx(6.6 * nats / 12, abs=1e-4)
+
+    def test_anneals_as_the_paper_does(self):
+        quantizer, seen = self.quantizer(), []
+        for progress in (0.0, 1 / 60, 1 / 30, 0.5, 1.0):
+            quantizer.anneal(progress)
+            seen.append((float(quantizer.temperature), float(quantizer.kl_weight)))
+        temperatures, weights = zip(*seen, strict=True)
+        assert list(weights) == pytest.approx([0, 3.3, 6.6, 6.6, 6.6])
+        assert (temperatures[0], temperatures[3], temperatures[4]) == pytest.approx((1, (1 + 1 / 16) / 2, 1 / 16))
+        assert list(temperatures) == sorted(temperatures, reverse=True)

@@ -1,9 +1,12 @@
 """The transformer: cached decoding equals one pass, digits obey the chain rule, nothing looks ahead."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from dalle_core.config import TransformerConfig
+from dalle_core.layers import attention_mask
 from dalle_core.transformer import Transformer, split_digits
 
 TINY = TransformerConfig(
@@ -11,10 +14,13 @@ TINY = TransformerConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def network() -> Transformer:
+PATTERNS = [("dense",), ("row", "column"), ("conv", "dense")]
+
+
+@pytest.fixture(scope="module", params=PATTERNS, ids="-".join)
+def network(request: pytest.FixtureRequest) -> Transformer:
     torch.manual_seed(0)
-    return Transformer(TINY).eval().requires_grad_(False)
+    return Transformer(replace(TINY, attention=request.param, attention_kernel=3)).eval().requires_grad_(False)
 
 
 def random_batch(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,6 +68,44 @@ def test_no_position_sees_what_comes_after_it(network: Transformer) -> None:
     _, after = network(text, changed)
     torch.testing.assert_close(after[0, :7], before[0, :7], atol=1e-6, rtol=0)
     assert not torch.allclose(after[0, 8:], before[0, 8:])
+
+
+class TestAttentionPatterns:
+    """On a grid of 3 × 4 image tokens after 2 of text, in a window of 3."""
+
+    @staticmethod
+    def seen(pattern: str, position: int) -> set[int]:
+        """Which image tokens the image token at `position` may look at."""
+        mask = attention_mask(pattern, 2, 3, 4, 3)
+        assert mask is not None
+        assert bool(mask[2:, :2].all())
+        assert torch.equal(mask[:2], torch.ones(2, 14, dtype=torch.bool).tril())
+        return set(mask[2 + position, 2:].nonzero().flatten().tolist())
+
+    @pytest.mark.parametrize(
+        ("pattern", "position", "expected"),
+        [
+            ("row", 0, {0}), ("row", 3, {0, 1, 2, 3}), ("row", 6, {2, 3, 4, 5, 6}),
+            ("column", 3, {3}), ("column", 6, {2, 6}), ("column", 11, {3, 7, 11}),
+            ("conv", 5, {0, 1, 2, 4, 5}), ("conv", 7, {2, 3, 6, 7}), ("conv", 8, {4, 5, 8}),
+        ],
+    )  # fmt: skip
+    def test_sees(self, pattern: str, position: int, expected: set[int]) -> None:
+        assert self.seen(pattern, position) == expected
+
+    def test_dense_needs_no_mask(self) -> None:
+        assert attention_mask("dense", 2, 3, 4, 3) is None
+
+    def test_an_unknown_one_is_named(self) -> None:
+        with pytest.raises(ValueError, match="unknown attention pattern 'diagonal'; expected one of"):
+            Transformer(replace(TINY, attention=("dense", "diagonal")))
+
+    def test_patterns_are_repeated_over_the_layers(self) -> None:
+        network = Transformer(replace(TINY, layers=3, attention=("row", "column")))
+        masks = [mask for layer in range(3) if (mask := network._mask(layer, 0, 18)) is not None]
+        assert len(masks) == 3
+        assert torch.equal(masks[0], masks[2])
+        assert not torch.equal(masks[0], masks[1])
 
 
 def test_the_digits_of_a_token_sum_to_one(network: Transformer) -> None:

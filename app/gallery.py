@@ -59,7 +59,7 @@ class Gallery:
         found = catalogue.page(self.history, filters, limit, before, stacked=stacked)
         return GalleryPage(
             images=[image_view(row) for row in found.rows],
-            total=catalogue.count(self.history, filters, stacked=stacked) if before is None else None,
+            total=found.total,
             next=found.rows[-1].id if found.more and found.rows else None,
             stacks={image_id: size for image_id, size in found.sizes.items() if size > 1},
         )

@@ -11,7 +11,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import IO
 from urllib.parse import quote
 
@@ -42,7 +42,7 @@ def stream(history: History, image_ids: Sequence[str]) -> Iterator[bytes]:
             with contextlib.suppress(NotFound, OSError):
                 data = history.image_path(row.id).read_bytes()
                 name = _name(row, names)
-                archive.writestr(_entry(name, row.created), data)
+                archive.writestr(_entry(name, row), data)
                 recipes.write((",\n" if recipes.tell() else "").encode() + _recipe(row, name, data))
                 sheet.write(_figure(history, row, name).encode())
             yield pipe.take()
@@ -83,18 +83,26 @@ def _name(row: ImageRow, names: set[str]) -> str:
     return name
 
 
-def _entry(name: str, moment: datetime) -> zipfile.ZipInfo:
+def _entry(name: str, row: ImageRow) -> zipfile.ZipInfo:
+    """The comment says which picture it is, so that it has the same id where it is imported."""
+    entry = _text_entry(name, row.created)
+    entry.comment = row.id.encode()
+    entry.compress_type = zipfile.ZIP_STORED
+    return entry
+
+
+def _text_entry(name: str, moment: datetime) -> zipfile.ZipInfo:
     year, *rest = moment.astimezone().timetuple()[:6]
-    return zipfile.ZipInfo(name, (max(1980, year), *rest))  # the format knows no earlier year
+    entry = zipfile.ZipInfo(name, (max(1980, year), *rest))  # the format knows no earlier year
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
 
 
 def _put(
     archive: zipfile.ZipFile, pipe: _Pipe, name: str, opening: str, middle: IO[bytes], closing: str
 ) -> Iterator[bytes]:
-    entry = _entry(name, datetime.now().astimezone())
-    entry.compress_type = zipfile.ZIP_DEFLATED
     middle.seek(0)
-    with archive.open(entry, "w") as file:
+    with archive.open(_text_entry(name, datetime.now(UTC)), "w") as file:
         file.write(opening.encode())
         while part := middle.read(COPY_BYTES):
             file.write(part)

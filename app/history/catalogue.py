@@ -14,39 +14,44 @@ from app.history.store import History, ImageRow, storable
 from dalle_core.errors import RequestError
 
 MAX_SELECTED = 5000
+MANY_HITS = 10_000  # from here on, looking through the index is quicker than looking up each hit
 MAX_TAGS = 200  # that are offered to filter by
 TIME_PART = 10  # how many of a ULID's characters are its time
 
 
 @dataclass(frozen=True)
 class Found:
-    """A page's rows; `sizes` says of how many alike each stands; `more` whether there are older ones."""
+    """A page's rows; `sizes` says of how many alike each stands; `more` whether there are older ones; `total` how many
+    there are in all, for the first page.
+    """
 
     rows: list[ImageRow]
     sizes: dict[str, int]
     more: bool
+    total: int | None
 
 
 def page(history: History, filters: Filters, limit: int, before: str | None, *, stacked: bool) -> Found:
     """Newest first, older than picture `before`. Stacked, the newest of those that are alike but for the seed."""
-    where = _Where(filters)
+    where = _Where(history, filters)
+    older = [] if before is None else [storable(before)]
     if stacked:
-        having = "HAVING max(id) < ?" if before is not None else ""
-        sql = f"SELECT max(id) AS id, COUNT(*) AS size FROM images WHERE {where} GROUP BY stack {having}"
+        having = "HAVING max(id) < ?" if older else ""
+        what = "max(id) AS id, COUNT(*) AS size, COUNT(*) OVER () AS total"
+        sql = f"SELECT {what} FROM images WHERE {where} GROUP BY stack {having}"
     else:
-        older = "AND id < ?" if before is not None else ""
-        sql = f"SELECT id, 1 AS size FROM images WHERE {where} {older}"
-    values = where.values + ([] if before is None else [storable(before)])
-    found = history.read(f"{sql} ORDER BY 1 DESC LIMIT ?", (*values, limit + 1))
+        sql = f"SELECT id, 1 AS size FROM images WHERE {where} {'AND id < ?' if older else ''}"
+    found = history.read(f"{sql} ORDER BY 1 DESC LIMIT ?", (*where.values, *older, limit + 1))
     sizes = {row["id"]: row["size"] for row in found[:limit]}
-    return Found(history.images_of(list(sizes)), sizes, len(found) > limit)
+    total = None
+    if before is None:
+        total = _count(history, where) if not stacked else found[0]["total"] if found else 0
+    return Found(history.images_of(list(sizes)), sizes, len(found) > limit, total)
 
 
-def count(history: History, filters: Filters, *, stacked: bool) -> int:
-    where = _Where(filters)
-    what = "DISTINCT stack" if stacked else "*"
-    found: int = history.read(f"SELECT COUNT({what}) FROM images WHERE {where}", where.values)[0][0]
-    return found
+def _count(history: History, where: "_Where") -> int:
+    count: int = history.read(f"SELECT COUNT(*) FROM images WHERE {where}", where.values)[0][0]
+    return count
 
 
 def select(history: History, filters: Filters, first: str | None, last: str | None, *, stacked: bool) -> list[str]:
@@ -54,7 +59,7 @@ def select(history: History, filters: Filters, first: str | None, last: str | No
 
     Newest first. Raises RequestError where there are more than MAX_SELECTED.
     """
-    where, values, bounds = _Where(filters), list[object](), ""
+    where, values, bounds = _Where(history, filters), list[object](), ""
     if first is not None and last is not None:
         first, last = max(first, last), min(first, last)
     for end, sign in ((first, "<="), (last, ">=")):
@@ -77,20 +82,20 @@ def facets(history: History, filters: Filters) -> Facets:
         models=_counts(history, "model", replace(filters, models=())),
         styles=_counts(history, "style", replace(filters, styles=())),
         tags=_tag_counts(history, replace(filters, tag="")),
-        starred=count(history, replace(filters, starred=True), stacked=False),
+        starred=_count(history, _Where(history, replace(filters, starred=True))),
     )
 
 
 def _counts(history: History, column: str, filters: Filters) -> dict[str, int]:
-    where = _Where(filters)
+    where = _Where(history, filters)
     sql = f"SELECT {column}, COUNT(*) AS size FROM images WHERE {where} GROUP BY {column} ORDER BY size DESC, {column}"
     return {row[0]: row["size"] for row in history.read(sql, where.values) if row[0]}
 
 
 def _tag_counts(history: History, filters: Filters) -> dict[str, int]:
-    where = _Where(filters)
+    where = _Where(history, filters)
     sql = f"""
-        SELECT tag, COUNT(*) AS size FROM tags WHERE image_id IN (SELECT id FROM images WHERE {where})
+        SELECT tag, COUNT(*) AS size FROM tags JOIN images ON id = image_id WHERE {where}
         GROUP BY tag ORDER BY size DESC, tag LIMIT {MAX_TAGS}
     """
     return {row["tag"]: row["size"] for row in history.read(sql, where.values)}
@@ -99,7 +104,7 @@ def _tag_counts(history: History, filters: Filters) -> dict[str, int]:
 class _Where:
     """A condition on `images` and its values. Its words are those of the indexes, or they would not be used."""
 
-    def __init__(self, filters: Filters) -> None:
+    def __init__(self, history: History, filters: Filters) -> None:
         self.values: list[object] = []
         self._terms = ["trash_batch IS NOT NULL"] if filters.trashed else ["trashed_at IS NULL"]
         if not filters.everything and not filters.trashed:
@@ -107,7 +112,7 @@ class _Where:
         if filters.starred:
             self._terms.append("starred")
         if filters.query.strip():
-            self._search(filters.query)
+            self._search(history, filters.query)
         for column, choices in (("kind", filters.kinds), ("model", filters.models), ("style", filters.styles)):
             if choices:
                 self._add(f"{column} IN ({', '.join('?' * len(choices))})", *map(storable, choices))
@@ -125,12 +130,15 @@ class _Where:
         if filters.like:
             self._add("stack = (SELECT stack FROM images WHERE id = ?)", storable(filters.like))
 
-    def _search(self, query: str) -> None:
+    def _search(self, history: History, query: str) -> None:
+        """A word in many pictures is soon found on the way through the index; the plus keeps SQLite on that way."""
         expression = match_expression(query)
         if expression is None:
             self._terms.append("0")
-        else:
-            self._add("rowid IN (SELECT rowid FROM search WHERE search MATCH ?)", expression)
+            return
+        hits = history.read("SELECT COUNT(*) FROM search WHERE search MATCH ?", (expression,))[0][0]
+        row = "+images.rowid" if hits > MANY_HITS else "images.rowid"
+        self._add(f"{row} IN (SELECT rowid FROM search WHERE search MATCH ?)", expression)
 
     def _add(self, term: str, *values: object) -> None:
         self._terms.append(term)

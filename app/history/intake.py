@@ -120,7 +120,7 @@ class Intake:
             self._refused.append((shown(name), why))
 
     def _write_file(self, offer: Offer, data: bytes, sha256: str, image: Image.Image, recipe: Recipe | None) -> None:
-        image_id, created = self._identity(offer.stem if recipe else "")
+        image_id, created = self._identity(offer.claimed_id if recipe else "")
         path = str(relative_path(image_id, created))
         settings = self._history.settings
         title = title_of(image, offer.stem)
@@ -130,13 +130,13 @@ class Intake:
             self._batch.append(taken)
             write_thumbnail(thumbnail_of(settings.thumbnails, path), image)
 
-    def _identity(self, stem: str) -> tuple[str, datetime]:
-        """The id that a file of ours is named after, where it is free and of a time that has been; else a new one."""
-        if ULID_TEXT.fullmatch(stem) and self._is_free(stem):
+    def _identity(self, claimed: str) -> tuple[str, datetime]:
+        """The id that a picture of ours had, where it is free and of a time that has been; else a new one."""
+        if ULID_TEXT.fullmatch(claimed) and self._is_free(claimed):
             with contextlib.suppress(ValueError, OverflowError, OSError):  # a year that calendars do not reach
-                created = ULID.from_str(stem).datetime
+                created = ULID.from_str(claimed).datetime
                 if EARLIEST <= created <= self._began:
-                    return stem, created
+                    return claimed, created
         number = len(self._ids) + len(self._batch)
         created = self._began + timedelta(milliseconds=number)  # the order in which they came
         return str(ULID.from_datetime(created)), created

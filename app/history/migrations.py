@@ -231,12 +231,12 @@ _GALLERY = (
     "DROP TABLE old_search",
 )
 
-_SHOWN = "id, starred, kind, model, style, percentile, stack"
+# Every column that a filter asks for, those of the condition included, or SQLite looks the rows up all the same.
+_SHOWN = "kept, starred, trashed_at, kind, model, style, percentile"
 _GALLERY_INDEXES = (
-    f"CREATE INDEX images_shown ON images ({_SHOWN}) WHERE trashed_at IS NULL AND (kept OR starred)",
-    f"CREATE INDEX images_there ON images ({_SHOWN}) WHERE trashed_at IS NULL",
-    f"CREATE INDEX images_in_trash ON images ({_SHOWN}, trash_batch) WHERE trash_batch IS NOT NULL",
-    "CREATE INDEX images_by_stack ON images (stack, id)",
+    f"CREATE INDEX images_there ON images (id, {_SHOWN}, stack) WHERE trashed_at IS NULL",
+    f"CREATE INDEX images_by_stack ON images (stack, id, {_SHOWN}) WHERE trashed_at IS NULL",
+    f"CREATE INDEX images_in_trash ON images (id, {_SHOWN}, stack, trash_batch) WHERE trash_batch IS NOT NULL",
     "CREATE INDEX tags_by_name ON tags (tag, image_id)",
     "CREATE INDEX collections_of_images ON collection_images (image_id)",
 )

@@ -41,6 +41,12 @@ class Offer:
         return PurePosixPath(self.name.replace("\\", "/")).stem
 
     @property
+    def claimed_id(self) -> str:
+        """What it calls itself: a ZIP file of ours says so beside each picture, the history names files after it."""
+        comment = b"" if self.inside is None else self.inside.comment
+        return comment.decode(errors="replace") or self.stem
+
+    @property
     def is_png(self) -> bool:
         base = PurePosixPath(self.name.replace("\\", "/")).name
         return base.lower().endswith(".png") and not base.startswith(".")

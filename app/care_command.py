@@ -11,7 +11,9 @@ from pathlib import Path
 from app import doctor
 from app.doctor import Report
 from app.errors import HistoryError
-from app.history import space
+from app.gallery import Gallery
+from app.history import History, space
+from app.history.checkup import refuse_lost
 from app.history.copies import back_up, export
 from app.history.ownership import owning
 from app.history.restore import restore
@@ -19,6 +21,7 @@ from app.settings import Settings
 from app.studio import open_history, space_view
 from app.styles import style_finder
 from app.views import SpaceView, readable_size
+from app.worker import Bell
 
 SHOWN = 20  # problems of one kind that are listed one by one
 
@@ -85,6 +88,24 @@ def read_backup(settings: Settings, source: Path, *, merge: bool) -> None:
         print(f"{counted(restored.refused, 'picture')} refused: without a recipe of ours, or with its place taken")
     if not restored.marked:
         print("no stars, tags, collections and scores: the backup has no marks that can be read")
+
+
+def import_pictures(settings: Settings, source: Path) -> None:
+    if not settings.database.is_file():
+        with owning(settings):
+            refuse_lost(settings)
+            History(settings, owner=True).close()
+    with open_history(settings) as history:
+        imported = Gallery(history, settings, Bell()).import_path(source)
+    print(f"{counted(len(imported.ids), 'picture')} imported, {imported.with_recipe} of them with a recipe")
+    if imported.known:
+        print(f"{counted(imported.known, 'picture')} there already")
+    for name, why in imported.refused:
+        print(f"refused: {name}: {why}")
+    if unlisted := imported.refused_count - len(imported.refused):
+        print(f"refused: … and {unlisted} more.")
+    if imported.ignored:
+        print(f"{counted(imported.ignored, 'file')} left out: no PNG")
 
 
 def purge(settings: Settings, *, confirmed: bool) -> None:

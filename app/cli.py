@@ -213,6 +213,8 @@ def _add_history(commands: Any) -> None:
     restore = _add_command(actions, "restore", _history_restore, "take a backup in, into an empty data folder")
     restore.add_argument("file", type=Path, help="what `history backup` wrote")
     restore.add_argument("--merge", action="store_true", help="beside what is in the data folder already")
+    importing = _add_command(actions, "import", _history_import, "take in PNGs: ours with recipes, others as they are")
+    importing.add_argument("path", type=Path, metavar="PATH", help="a folder, a ZIP file or a PNG")
     purge = _add_command(actions, "purge", _history_purge, "count the candidates that nobody kept, or delete them")
     purge.add_argument("--yes", action="store_true", help="delete them, for good")
     for command in actions.choices.values():
@@ -309,6 +311,10 @@ def _history_backup(arguments: argparse.Namespace, settings: Settings, load_mode
 
 def _history_restore(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
     care_command.read_backup(settings, arguments.file, merge=arguments.merge)
+
+
+def _history_import(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    care_command.import_pictures(settings, arguments.path)
 
 
 def _history_purge(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:

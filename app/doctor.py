@@ -14,7 +14,7 @@ from app.history import History, marks, repair
 from app.history.checkup import Kind, Problem, check_database, check_history
 from app.history.marks import Marks
 from app.history.ownership import owning
-from app.history.recovery import read_picture, recover
+from app.history.recovery import plain_titles, read_picture, recover
 from app.history.space import Space, measure
 from app.settings import Settings
 from app.styles import style_finder
@@ -149,16 +149,20 @@ class _Mending:
         if subjects["search_index"]:
             repair.rebuild_search(history)
             self.mended.append("The search index was made anew.")
-        if subjects["orphan"] or rebuilt:
-            self._recover(history, known, subjects["orphan"], rebuilt)
+        titles = plain_titles(known)
+        lost = subjects["orphan"] + [subject for subject in subjects["no_recipe"] if Path(subject).stem in titles]
+        if lost or rebuilt:
+            self._recover(history, known, titles, lost, rebuilt)
         for kind, (action, words) in _PLACING.items():
             if subjects[kind]:
                 action(history, subjects[kind])
                 self._tell(len(subjects[kind]), "picture", words)
         self._accept(history, subjects["file_changed"])
 
-    def _recover(self, history: History, known: list[Marks], subjects: list[str], rebuilt: bool) -> None:
-        found = [read_picture(self.settings.images, subject.removeprefix("images/")) for subject in subjects]
+    def _recover(
+        self, history: History, known: list[Marks], titles: dict[str, str], subjects: list[str], rebuilt: bool
+    ) -> None:
+        found = [read_picture(self.settings.images, subject.removeprefix("images/"), titles) for subject in subjects]
         recovered = recover(history, found, known, style_finder(self.settings), everything=rebuilt)
         self._tell(recovered.pictures, "picture", "has a row in the history again")
         self._tell(recovered.jobs, "job", "has a row in the history again")

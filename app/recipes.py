@@ -53,6 +53,12 @@ class Recipe:
         return replace(self.request, seed=self.seed, count=1, keep=1, slot=slot)
 
 
+def plain_recipe(title: str) -> Recipe:
+    """What stands for the recipe of a picture from elsewhere, of which nothing is known but a title."""
+    request = GenerationRequest(title, count=1, keep=1, guidance_scale=1.0)
+    return Recipe(request, index=0, seed=0, model="", model_sha256="", tokens=())
+
+
 def request_to_json(request: GenerationRequest) -> str:
     return json.dumps(asdict(request), ensure_ascii=False)
 

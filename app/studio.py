@@ -12,7 +12,7 @@ from app.errors import DataFolderBusy, HistoryError, NotFound
 from app.gallery import Gallery, image_view
 from app.history import History, ImageRow, JobRow, Ranking
 from app.history import space as room
-from app.history.checkup import is_lost
+from app.history.checkup import refuse_lost
 from app.history.files import file_stem, save_beside_others
 from app.history.marks import Sidecar
 from app.history.ownership import acquire, owner_lock
@@ -107,7 +107,7 @@ class Studio:
         """
         acquire(self._lock, self.settings)
         try:
-            _refuse_lost(self.settings)
+            refuse_lost(self.settings)
             self._history = History(self.settings, owner=True)
             self._history.interrupt_running()
         except BaseException:
@@ -416,15 +416,6 @@ class Studio:
 def space_view(history: History) -> SpaceView:
     taken, unkept = room.measure(history.settings), room.unkept(history)
     return SpaceView(taken.pictures, taken.picture_bytes, taken.total_bytes, unkept.count, unkept.bytes, unkept.up_to)
-
-
-def _refuse_lost(settings: Settings) -> None:
-    """A new, empty history over the pictures of a lost one would hide them, and write over what is known of them."""
-    if is_lost(settings):
-        raise HistoryError(
-            f"The database of {settings.data_dir} is gone, but its pictures are there. "
-            "Bring it back with: python app.py doctor --repair"
-        )
 
 
 def export_image(history: History, image_id: str, folder: Path) -> Path:

@@ -74,6 +74,15 @@ def is_lost(settings: Settings) -> bool:
     return not (database.is_file() and database.stat().st_size) and any(settings.images.rglob("[!.]*.png"))
 
 
+def refuse_lost(settings: Settings) -> None:
+    """A new, empty history over the pictures of a lost one would hide them, and write over what is known of them."""
+    if is_lost(settings):
+        raise HistoryError(
+            f"The database of {settings.data_dir} is gone, but its pictures are there. "
+            "Bring it back with: python app.py doctor --repair"
+        )
+
+
 def check_database(settings: Settings) -> list[Problem]:
     name = str(settings.database.relative_to(settings.data_dir))
     if is_lost(settings):

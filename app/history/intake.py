@@ -9,8 +9,7 @@ import hashlib
 import io
 import re
 import warnings
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from PIL import Image, UnidentifiedImageError
@@ -22,12 +21,9 @@ from app.history import repair, trash
 from app.history.files import locate, relative_path, thumbnail_of, write_file, write_thumbnail
 from app.history.labels import as_json
 from app.history.offers import Offer, Unreadable, shown
-from app.history.recovery import ULID_TEXT, Found, StyleOf, index, recover
+from app.history.recovery import ULID_TEXT, Found, StyleOf, recover
 from app.history.store import History, plain_words
-from app.recipes import Recipe, read_recipe, request_to_json
-from app.views import IMPORT
-from dalle_core import __version__
-from dalle_core.request import GenerationRequest
+from app.recipes import Recipe, plain_recipe, read_recipe
 
 MAX_PIXELS = 64_000_000
 MAX_TITLE = 300
@@ -37,21 +33,6 @@ EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 UNNAMED = "Imported picture"
 
 
-@dataclass(frozen=True)
-class Taken:
-    """A picture whose file is in place, and whose row is not yet. Without a `recipe` it is a plain one."""
-
-    id: str
-    name: str
-    path: str
-    sha256: str
-    width: int
-    height: int
-    created: datetime
-    title: str
-    recipe: Recipe | None
-
-
 class Intake:
     """One import. `style_of` says which style a recipe's prompt names."""
 
@@ -59,7 +40,8 @@ class Intake:
         self._history = history
         self._style_of = style_of
         self._began = datetime.now(UTC)
-        self._batch: list[Taken] = []
+        self._batch: list[Found] = []  # files that are in place, and have no rows yet
+        self._names: dict[str, str] = {}
         self._ids: list[str] = []
         self._refused: list[tuple[str, str]] = []
         self._refused_count = self._known = self._ignored = self._with_recipe = 0
@@ -121,13 +103,12 @@ class Intake:
 
     def _write_file(self, offer: Offer, data: bytes, sha256: str, image: Image.Image, recipe: Recipe | None) -> None:
         image_id, created = self._identity(offer.claimed_id if recipe else "")
-        path = str(relative_path(image_id, created))
-        settings = self._history.settings
-        title = title_of(image, offer.stem)
-        taken = Taken(image_id, offer.name, path, sha256, image.width, image.height, created, title, recipe)
+        path, settings = str(relative_path(image_id, created)), self._history.settings
+        known = recipe or plain_recipe(title_of(image, offer.stem))
         with plain_words(settings.database):
             write_file(settings.images / path, data)
-            self._batch.append(taken)
+            self._batch.append(Found(path, image_id, sha256, *image.size, created, known))
+            self._names[image_id] = offer.name
             write_thumbnail(thumbnail_of(settings.thumbnails, path), image)
 
     def _identity(self, claimed: str) -> tuple[str, datetime]:
@@ -135,7 +116,8 @@ class Intake:
         if ULID_TEXT.fullmatch(claimed) and self._is_free(claimed):
             with contextlib.suppress(ValueError, OverflowError, OSError):  # a year that calendars do not reach
                 created = ULID.from_str(claimed).datetime
-                if EARLIEST <= created <= self._began:
+                file = self._history.settings.images / relative_path(claimed, created)
+                if EARLIEST <= created <= self._began and not file.exists():  # nor the file of a row that was lost
                     return claimed, created
         number = len(self._ids) + len(self._batch)
         created = self._began + timedelta(milliseconds=number)  # the order in which they came
@@ -147,21 +129,19 @@ class Intake:
 
     def _write_rows(self) -> None:
         """The rows of what was taken since the last time; files that got none go."""
-        ours = [found(taken, taken.recipe) for taken in self._batch if taken.recipe]
-        recover(self._history, ours, [], self._style_of, everything=False)
-        insert_plain(self._history, [taken for taken in self._batch if not taken.recipe])
+        recover(self._history, self._batch, [], self._style_of, everything=False)
         batch, there = self._batch, self._with_rows()
         self._remove_rowless()
-        for taken in batch:
-            if taken.id in there:
-                self._ids.append(taken.id)
-                self._with_recipe += taken.recipe is not None
+        for picture in batch:
+            if picture.id in there:
+                self._ids.append(str(picture.id))
+                self._with_recipe += bool(picture.recipe.model)
             else:
-                self._refuse(taken.name, "Its recipe breaks a rule of the history.")
+                self._refuse(self._names[str(picture.id)], "Its recipe breaks a rule of the history.")
 
     def _with_rows(self) -> set[str]:
         sql = "SELECT id FROM images WHERE id IN (SELECT value FROM json_each(?))"
-        return {row["id"] for row in self._history.read(sql, (as_json([taken.id for taken in self._batch]),))}
+        return {row["id"] for row in self._history.read(sql, (as_json([str(taken.id) for taken in self._batch]),))}
 
     def _remove_rowless(self) -> None:
         there, settings = self._with_rows(), self._history.settings
@@ -170,40 +150,6 @@ class Intake:
                 (settings.images / taken.path).unlink(missing_ok=True)
                 thumbnail_of(settings.thumbnails, taken.path).unlink(missing_ok=True)
         self._batch = []
-
-
-def found(taken: Taken, recipe: Recipe) -> Found:
-    return Found(taken.path, taken.id, taken.sha256, taken.width, taken.height, taken.created, recipe)
-
-
-def insert_plain(history: History, pictures: Sequence[Taken]) -> None:
-    """Each plain picture with a job of its own, which has its title for a prompt."""
-    with history.writing() as writer:
-        for taken in pictures:
-            request = GenerationRequest(taken.title, count=1, keep=1, guidance_scale=1.0)
-            values = {
-                **vars(taken),
-                "job_id": str(ULID.from_datetime(taken.created)),
-                "kind": IMPORT,
-                "request": request_to_json(request),
-                "app_version": __version__,
-                "created": taken.created.isoformat(),
-            }
-            del values["recipe"]
-            writer.execute(_PLAIN_JOB, values)
-            writer.execute(_PLAIN_IMAGE, values)
-        index(writer, [taken.id for taken in pictures])
-
-
-_PLAIN_JOB = """
-    INSERT INTO jobs (id, kind, request_json, model, app_version, status, created, started, finished, resolved)
-    VALUES (:job_id, :kind, :request, '', :app_version, 'done', :created, :created, :created, 1)
-"""
-_PLAIN_IMAGE = """
-    INSERT INTO images (id, job_id, position, prompt, request_json, style, seed, path, sha256, tokens, width, height,
-        seconds, created, kept)
-    VALUES (:id, :job_id, 0, :title, :request, '', 0, :path, :sha256, X'', :width, :height, 0, :created, 1)
-"""
 
 
 def decoded(data: bytes) -> Image.Image:

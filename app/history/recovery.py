@@ -4,13 +4,14 @@ One way for three needs: a picture whose row was lost, a database that was lost,
 marks may come from anywhere, so every value is checked before it becomes a row.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import re
 import sqlite3
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isqrt
@@ -19,12 +20,12 @@ from pathlib import Path
 from PIL import Image
 from ulid import ULID
 
-from app.errors import RecipeError
+from app.errors import NoRecipe, RecipeError
 from app.history.checkup import search_rows
 from app.history.marks import TABLES, Marks, Value
 from app.history.store import History
-from app.recipes import Recipe, read_recipe, request_from_json, request_to_json, stack_key
-from app.views import FINAL_STATUSES
+from app.recipes import Recipe, plain_recipe, read_recipe, request_from_json, request_to_json, stack_key
+from app.views import FINAL_STATUSES, IMPORT
 from dalle_core.errors import DalleError
 
 ULID_TEXT = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -55,19 +56,40 @@ class Recovered:
     refused: int = 0  # pictures that break a rule of the database
 
 
-def read_picture(images: Path, path: str) -> Found:
-    """Raises RecipeError."""
+def plain_titles(known: Sequence[Marks]) -> dict[str, str]:
+    """The pictures that came from elsewhere without a recipe, as the marks have them: by id, what they are called."""
+    titles = {}
+    for marks in reversed(known):
+        jobs = {row.get("id"): row for row in _records(marks, "jobs") if row.get("kind") == IMPORT}
+        for row in _records(marks, "images"):
+            with contextlib.suppress(DalleError, KeyError):
+                titles[str(row.get("id"))] = request_from_json(str(jobs[row.get("job_id")]["request_json"])).prompt
+    return titles
+
+
+def read_picture(images: Path, path: str, titles: Mapping[str, str]) -> Found:
+    """One with a recipe, or one that has a title. Raises RecipeError."""
     file = images / path
     try:
         data, changed = file.read_bytes(), file.stat().st_mtime
     except OSError as error:
         raise RecipeError(f"The picture cannot be read: {error.strerror or error}.") from error
-    recipe = read_recipe(data)
+    recipe = recipe_of(data, titles.get(file.stem))
     with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
         width, height = image.size
     named = _moment(file.stem)
     created = named or datetime.fromtimestamp(max(0.0, changed), UTC)
     return Found(path, file.stem if named else None, hashlib.sha256(data).hexdigest(), width, height, created, recipe)
+
+
+def recipe_of(data: bytes, title: str | None) -> Recipe:
+    """Raises RecipeError."""
+    try:
+        return read_recipe(data)
+    except NoRecipe:
+        if title is None:
+            raise
+        return plain_recipe(title)
 
 
 def _moment(name: str) -> datetime | None:
@@ -166,7 +188,7 @@ class _Recovery:
         self._add_job(
             {
                 "id": job_id,
-                "kind": "complete" if recipe.request.prefix_tokens else "generate",
+                "kind": _kind(recipe),
                 "request_json": request_json,
                 "model": recipe.model,
                 "model_sha256": recipe.model_sha256,
@@ -277,7 +299,7 @@ def _image_record(picture: Found, image_id: str, job_id: str, mark: Record, styl
         "height": picture.height,
         "seconds": float(seconds) if isinstance(seconds, int | float) else 0.0,
         "created": created if _is_time(created) else picture.created.isoformat(),
-        "stack": stack_key(request_to_json(request), recipe.model),
+        "stack": stack_key(request_to_json(request), recipe.model) if recipe.tokens else "",
         "kept": int(bool(mark.get("kept", True))),
         "starred": int(bool(mark.get("starred"))),
         **_trashing(mark),
@@ -307,6 +329,13 @@ def _job_record(mark: Record) -> Record | None:
 def _kept_rows(recipe: Recipe) -> int:
     """How many rows were given, on the square grid that every model here has."""
     return len(recipe.request.prefix_tokens) // max(1, isqrt(len(recipe.tokens)))
+
+
+def _kind(recipe: Recipe) -> str:
+    """As far as it can be told from a recipe alone."""
+    if not recipe.model and not recipe.tokens:
+        return IMPORT
+    return "complete" if recipe.request.prefix_tokens else "generate"
 
 
 def _is_time(value: object) -> bool:

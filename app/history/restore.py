@@ -11,7 +11,7 @@ import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,9 +22,9 @@ from app.history.checkup import is_lost
 from app.history.copies import DATABASE, FORMAT, MANIFEST, MARKS
 from app.history.files import write_file
 from app.history.marks import Marks
-from app.history.recovery import Found, StyleOf, read_picture, recover
+from app.history.recovery import Found, StyleOf, plain_titles, read_picture, recipe_of, recover
 from app.history.store import History, plain_words
-from app.recipes import MAX_FILE_BYTES, read_recipe
+from app.recipes import MAX_FILE_BYTES
 from app.settings import Settings
 
 PICTURE = re.compile(r"images/([0-9]{4}/(?:0[1-9]|1[0-2])/[0-7][0-9A-HJKMNP-TV-Z]{25}\.png)")
@@ -83,8 +83,9 @@ def restore(settings: Settings, source: Path, style_of: StyleOf, *, merge: bool)
 def _take_in(history: History, entries: dict[str, Entry], known: Marks | None, style_of: StyleOf) -> Restored:
     written: list[Found] = []
     try:
-        there, refused = _take_pictures(history, entries, written)
-        recovered = recover(history, written, [known] if known else [], style_of, everything=True)
+        marked = [known] if known else []
+        there, refused = _take_pictures(history, entries, plain_titles(marked), written)
+        recovered = recover(history, written, marked, style_of, everything=True)
     except BaseException:
         for picture in written:
             (history.settings.images / picture.path).unlink(missing_ok=True)
@@ -92,7 +93,9 @@ def _take_in(history: History, entries: dict[str, Entry], known: Marks | None, s
     return Restored(recovered.pictures, there, refused + recovered.refused, known is not None)
 
 
-def _take_pictures(history: History, entries: dict[str, Entry], written: list[Found]) -> tuple[int, int]:
+def _take_pictures(
+    history: History, entries: dict[str, Entry], titles: Mapping[str, str], written: list[Found]
+) -> tuple[int, int]:
     """Write the pictures that are new, noting each in `written`; returns how many were there, and how many refused."""
     images = history.settings.images
     known = {value for row in history.read("SELECT id, path FROM images") for value in row}
@@ -103,7 +106,7 @@ def _take_pictures(history: History, entries: dict[str, Entry], written: list[Fo
             continue
         data = entries[f"images/{path}"].read()
         with plain_words(history.settings.database):
-            picture = _take_picture(images, path, data)
+            picture = _take_picture(images, path, data, titles)
         if picture is None:
             refused += 1
         else:
@@ -111,14 +114,14 @@ def _take_pictures(history: History, entries: dict[str, Entry], written: list[Fo
     return there, refused
 
 
-def _take_picture(images: Path, path: str, data: bytes) -> Found | None:
-    """None where it has no recipe of ours, or another file has its place."""
+def _take_picture(images: Path, path: str, data: bytes, titles: Mapping[str, str]) -> Found | None:
+    """None where it has neither a recipe of ours nor a title, or another file has its place."""
     try:
-        read_recipe(data)
+        recipe_of(data, titles.get(Path(path).stem))
         if (images / path).exists():
             return None
         write_file(images / path, data)
-        return read_picture(images, path)
+        return read_picture(images, path, titles)
     except RecipeError:
         return None
 

@@ -1,21 +1,27 @@
 """The gallery's service layer on a real database: pages, marks, trash, tags, collections, saved searches."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from sqlite_utils import Database
 
 from app.errors import NotFound
 from app.gallery import Gallery
 from app.gallery_views import Filters
 from app.history import History
 from app.history.checkup import check_history
+from app.history.lineage import MAX_RELATIVES
+from app.history.migrations import migrations
 from app.settings import Settings
 from app.worker import Bell
 from dalle_core.errors import RequestError
-from tests.app.histories import paint
+from tests.app.histories import fill, paint
 
 
 @pytest.fixture
@@ -207,3 +213,208 @@ def test_a_search_of_an_older_version_opens_and_of_a_newer_one_says_so() -> None
 def test_filters_that_are_none_are_refused(values: object) -> None:
     with pytest.raises(RequestError):
         Filters.from_dict(values)
+
+
+# Many
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gallery, list[str]]]:
+    """5,000 pictures, newest first, of five requests: four pictures a job, each fifth job alike."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("many"))
+    history = History(settings, owner=True)
+    ids = fill(history, 5000)
+    yield Gallery(history, settings, Bell()), ids
+    history.close()
+
+
+def test_thousands_of_pictures_are_paged_through_once_each(many: tuple[Gallery, list[str]]) -> None:
+    gallery, ids = many
+    seen, before = list[str](), None
+    while page := gallery.page(limit=500, before=before):
+        seen += [image.id for image in page.images]
+        before = page.next
+        if before is None:
+            break
+    assert seen == ids
+
+
+def test_selection_spans_pages_in_either_direction(many: tuple[Gallery, list[str]]) -> None:
+    gallery, ids = many
+    assert gallery.select(Filters(), ids[40], ids[900]) == ids[40:901]
+    assert gallery.select(Filters(), ids[900], ids[40]) == ids[40:901]
+    assert gallery.select(Filters()) == ids
+    assert gallery.select(Filters(query="red"), ids[0], ids[399]) == [
+        id for number, id in enumerate(ids[:400]) if (4999 - number) // 4 % 5 == 0
+    ]
+
+
+def test_more_than_can_be_changed_at_once_is_refused(settings: Settings) -> None:
+    history = History(settings, owner=True)
+    gallery = Gallery(history, settings, Bell())
+    fill(history, 5001)
+    with pytest.raises(RequestError, match="5000"):
+        gallery.select(Filters())
+    with pytest.raises(RequestError, match="5001"):
+        gallery.star([str(number) for number in range(5001)])
+    with pytest.raises(RequestError, match="No picture"):
+        gallery.trash([])
+    history.close()
+
+
+def test_pictures_that_differ_in_their_seed_alone_are_stacked(many: tuple[Gallery, list[str]]) -> None:
+    gallery, ids = many
+    page = gallery.page(stacked=True, limit=3)
+    assert (page.total, list(page.stacks.values())) == (5, [1000] * 3)
+    assert [image.id for image in page.images] == [ids[0], ids[4], ids[8]]
+    rest = gallery.page(stacked=True, limit=3, before=page.next)
+    assert ([image.id for image in rest.images], rest.next, rest.total) == ([ids[12], ids[16]], None, None)
+    alike = gallery.page(Filters(like=ids[0]), limit=500)
+    assert alike.total == 1000
+    assert {image.request.prompt for image in alike.images} == {gallery.image(ids[0]).request.prompt}
+    assert gallery.select(Filters(), stacked=True) == [ids[number] for number in (0, 4, 8, 12, 16)]
+
+
+def test_many_are_marked_in_one_go(many: tuple[Gallery, list[str]]) -> None:
+    gallery, ids = many
+    some = ids[1000:2000]
+    assert gallery.star(some) == 1000
+    assert gallery.star(some) == 0
+    assert gallery.page(Filters(starred=True)).total == 1000
+    assert (gallery.trash(some).count, gallery.star(some, False)) == (0, 1000)
+    assert gallery.tag(some, "水果") == 1000
+    assert gallery.page(Filters(query="水果 apple")).total == 1000
+    assert gallery.delete_tag("水果") == 1000
+    batch = gallery.trash(some).batch
+    assert gallery.page().total == 4000
+    assert gallery.undo(batch) == 1000
+    assert gallery.page().total == 5000
+
+
+def test_a_page_of_thousands_is_read_from_an_index(many: tuple[Gallery, list[str]]) -> None:
+    gallery, ids = many
+    asked = list[str]()
+    read = gallery.history.read
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gallery.history, "read", lambda sql, values=(): asked.append(sql) or read(sql, values))
+        for filters in (Filters(), Filters(everything=True), Filters(starred=True), Filters(min_percentile=5.0)):
+            gallery.page(filters, before=ids[10])
+            gallery.page(filters, before=ids[10], stacked=True)
+    assert len(asked) == 8
+    for sql in asked:
+        plan = [row["detail"] for row in read(f"EXPLAIN QUERY PLAN {sql}", ("x",) * sql.count("?"))]
+        assert [step for step in plan if "images" in step and "COVERING INDEX" not in step] == [], sql
+
+
+def test_marks_and_painting_at_once_lose_nothing(gallery: Gallery) -> None:
+    ids = fill(gallery.history, 200)
+
+    def paint_some() -> None:
+        for number in range(10):
+            paint(gallery.history, f"pear {number}", 2)
+
+    def mark(tag: str) -> None:
+        for start in range(0, 100, 10):
+            gallery.tag(ids[start : start + 10], tag)
+            gallery.star(ids[start : start + 10])
+
+    def throw_away() -> None:
+        for start in range(100, 200, 10):
+            gallery.undo(gallery.trash(ids[start : start + 10]).batch)
+
+    with ThreadPoolExecutor(4) as pool:
+        work = [pool.submit(paint_some), pool.submit(throw_away), pool.submit(mark, "a"), pool.submit(mark, "b")]
+        for done in work:
+            done.result()
+    assert gallery.tags() == {"a": 100, "b": 100}
+    assert gallery.page(Filters(everything=True)).total == 220
+    assert gallery.page(Filters(starred=True, query="b")).total == 100
+    assert [problem for problem in check_history(gallery.settings) if problem.kind == "search_index"] == []
+
+
+# Two pictures, and families
+
+
+def test_what_differs_between_two_pictures(gallery: Gallery, made: dict[str, list[str]]) -> None:
+    (first, second), (pear,) = made["apples"], made["pears"]
+    rows = {row.name: (row.first, row.second) for row in gallery.compare(first, second).rows}
+    assert rows == {"Seed": ("0", "1"), "Score": ("0.90", "0.80"), "Tokens": ("1 of 4 differ", "1 of 4 differ")}
+    rows = {row.name: (row.first, row.second) for row in gallery.compare(first, pear).rows}
+    assert rows["Prompt"] == ("red apple", "pear")
+    assert rows["Model"] == ("fake", "other")
+    assert rows["Kind"] == ("generate", "complete")
+    with pytest.raises(RequestError, match="two different"):
+        gallery.compare(first, first)
+    with pytest.raises(NotFound):
+        gallery.compare(first, "nothing")
+
+
+def test_a_family_has_ancestors_descendants_and_what_binds_them(gallery: Gallery) -> None:
+    history = gallery.history
+    (root,) = paint(history, "root")
+    (child,) = paint(history, "child", parents=(root,))
+    grandchildren = [paint(history, f"grandchild {number}", parents=(child,))[0] for number in range(2)]
+    paint(history, "stranger")
+    family = gallery.family(child)
+    assert {relative.image.prompt: relative.generation for relative in family.members} == {
+        "root": -1,
+        "child": 0,
+        "grandchild 0": 1,
+        "grandchild 1": 1,
+    }
+    assert [(link.child_id, link.parent_id) for link in family.links] == [
+        (child, root),
+        *((grandchild, child) for grandchild in grandchildren),
+    ]
+    assert {(link.relation, link.kept_rows) for link in family.links} == {("complete", 1)}
+    assert family.more is False
+    gallery.trash([root])
+    assert next(relative for relative in gallery.family(child).members if relative.generation == -1).image.trashed
+
+
+def test_a_family_that_goes_round_in_a_circle_or_on_for_ever_has_an_end(gallery: Gallery) -> None:
+    ids = fill(gallery.history, 300)
+    with gallery.history.writing() as writer:
+        chain = [(child, parent, "complete", 1) for child, parent in pairwise(ids[:30])]
+        crowd = [(child, ids[29], "complete", 1) for child in ids[30:]]
+        writer.executemany("INSERT INTO edges VALUES (?, ?, ?, ?)", [*chain, *crowd, (ids[29], ids[0], "complete", 1)])
+    for focus in (ids[0], ids[15], ids[29]):
+        family = gallery.family(focus)
+        assert family.more
+        assert len(family.members) <= 2 * MAX_RELATIVES + 1
+        assert len({relative.image.id for relative in family.members}) == len(family.members)
+
+
+# The shape of older databases
+
+
+def test_a_database_of_an_older_shape_gets_what_the_gallery_needs(settings: Settings) -> None:
+    settings.database.parent.mkdir(parents=True)
+    old = sqlite3.connect(settings.database, isolation_level=None)
+    migrations.apply(Database(old), stop_before="m005_gallery")
+    request = '{"prompt": "红苹果, noto", "seed": 3, "prefix_tokens": []}'
+    old.execute(
+        "INSERT INTO jobs (id, kind, request_json, model, app_version, status, created)"
+        " VALUES ('01A', 'complete', ?, 'fake', '0', 'done', '2026-01-01T00:00:00+00:00')",
+        (request,),
+    )
+    for number, text in enumerate((request, request, "damaged")):
+        image_id = f"01A{number}"
+        old.execute(
+            "INSERT INTO images (id, job_id, position, prompt, request_json, style, seed, path, sha256, tokens, width,"
+            " height, seconds, created, kept) VALUES (?, '01A', ?, '红苹果', ?, 'noto', 3, ?, '', X'', 8, 8, 0, ?, 1)",
+            (image_id, number, text, image_id, "2026-01-01T00:00:00+00:00"),
+        )
+        old.execute("INSERT INTO search VALUES (?, '红 苹 果', 'noto', '')", (image_id,))
+    old.execute("INSERT INTO scores VALUES ('01A1', 'clip', 'x', 0.5, 20.0, 1)")
+    old.execute("INSERT INTO scores VALUES ('01A1', 'clip', 'y', 0.5, 70.0, 1)")
+    old.execute("DELETE FROM images WHERE id = '01A2'")
+    old.execute("PRAGMA user_version = 4")
+    old.close()
+    history = History(settings, owner=True)
+    gallery = Gallery(history, settings, Bell())
+    assert shown(gallery, query="苹果", kinds=("complete",), models=("fake",)) == ["01A1", "01A0"]
+    assert shown(gallery, min_percentile=60) == ["01A1"]
+    assert gallery.page(stacked=True).stacks == {"01A1": 2}
+    assert history.read("SELECT COUNT(*) FROM search")[0][0] == 2
+    history.close()

@@ -5,7 +5,9 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,18 @@ def atomic_path(target: Path) -> Iterator[Path]:
         os.replace(staging, target)
     finally:
         staging.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder beside `target` to fill; moved into place if all went well, else removed."""
+    staging = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        os.replace(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def sha256_of(path: Path) -> str:
@@ -63,12 +77,12 @@ def check_hash(path: Path, expected: str) -> None:
         raise CheckpointError(f"{path.name} is corrupt or another file: expected SHA-256 {expected}, found {actual}")
 
 
-def save_weights(path: Path, tensors: "Mapping[str, torch.Tensor]", dtype: "torch.dtype") -> None:
-    """Floating-point tensors are stored as `dtype`, the others as they are."""
+def save_weights(path: Path, tensors: "Mapping[str, torch.Tensor]", dtype: "torch.dtype | None") -> None:
+    """Floating-point tensors are stored as `dtype`, the others as they are; None stores all as they are."""
     from safetensors.torch import save_file
 
     stored = {
-        name: (value.to(dtype) if value.is_floating_point() else value).contiguous().cpu()
+        name: (value.to(dtype) if dtype and value.is_floating_point() else value).contiguous().cpu()
         for name, value in tensors.items()
     }
     with atomic_path(path) as staging:
@@ -76,22 +90,64 @@ def save_weights(path: Path, tensors: "Mapping[str, torch.Tensor]", dtype: "torc
         staging.chmod(0o644)  # the library makes it private; a model's folder is for whoever may read its config
 
 
-def load_weights(path: Path, module: "nn.Module") -> None:
-    """Fill `module` from a safetensors file: the same names, the same shapes, nothing missing, nothing left over."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a safetensors file's tensors, from its header alone."""
+    from safetensors import SafetensorError, safe_open
 
     try:
-        stored = load_file(path)
+        with safe_open(path, "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # no mapping
     except FileNotFoundError as error:
         raise CheckpointError(f"missing file: {path}") from error
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path.name}: not a readable safetensors file ({error})") from error
-    wanted = module.state_dict()
-    missing, extra = sorted(wanted.keys() - stored.keys()), sorted(stored.keys() - wanted.keys())
+
+
+def stored_bytes(path: Path, narrowest: int) -> int:
+    """Memory for a safetensors file's tensors where a number takes `narrowest` bytes or as many as in the file."""
+    from safetensors import safe_open
+
+    total = 0
+    shapes = stored_shapes(path)
+    with safe_open(path, "pt") as file:
+        for name, shape in shapes.items():
+            bits = int("".join(filter(str.isdigit, file.get_slice(name).get_dtype().partition("_")[0])) or 8)
+            total += prod(shape) * max(narrowest, bits // 8)
+    return total
+
+
+def check_tensors(name: str, found: "Mapping[str, tuple[int, ...]]", module: "nn.Module") -> None:
+    """The same names, the same shapes, nothing missing, nothing left over."""
+    wanted = {key: tuple(value.shape) for key, value in module.state_dict().items()}
+    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
     if missing or extra:
-        raise CheckpointError(f"{path.name}: missing tensors {missing[:5]}, unexpected tensors {extra[:5]}")
-    for name, value in stored.items():
-        if value.shape != wanted[name].shape:
-            raise CheckpointError(f"{path.name}: {name} is {tuple(value.shape)}, expected {tuple(wanted[name].shape)}")
-    module.load_state_dict({name: value.to(wanted[name].dtype) for name, value in stored.items()})
+        raise CheckpointError(f"{name}: missing tensors {missing[:5]}, unexpected tensors {extra[:5]}")
+    for key, shape in found.items():
+        if shape != wanted[key]:
+            raise CheckpointError(f"{name}: {key} is {shape}, expected {wanted[key]}")
+
+
+def load_weights(path: Path, module: "nn.Module") -> None:
+    """Fill `module` from a safetensors file: the same names, the same shapes, nothing missing, nothing left over."""
+    from safetensors.torch import load_file
+
+    check_tensors(path.name, stored_shapes(path), module)
+    wanted = module.state_dict()
+    module.load_state_dict({name: value.to(wanted[name].dtype) for name, value in load_file(path).items()})
+
+
+def map_weights(path: Path, module: "nn.Module", device: "torch.device", dtype: "torch.dtype") -> None:
+    """Like `load_weights`, for a module built on the meta device that is to run in `dtype` on `device`.
+
+    Takes no more memory than the module needs, and one tensor: the file is opened anew for each, since a mapping's
+    pages count for as long as it stands. On the CPU, tensors that are stored in `dtype` stay mapped.
+    """
+    from safetensors import safe_open
+
+    shapes = stored_shapes(path)
+    check_tensors(path.name, shapes, module)
+    tensors = {}
+    for name in shapes:
+        with safe_open(path, "pt") as file:
+            tensors[name] = file.get_tensor(name).to(device, dtype)
+    module.load_state_dict(tensors, assign=True)

@@ -94,3 +94,63 @@ class CLIPConfig(NetworkConfig):
     text_width: int = 192
     text_heads: int = 4
     dim: int = 192
+
+
+@dataclass(frozen=True)
+class VQGANConfig(NetworkConfig):
+    """A VQGAN of the published shape. Down-sampling is 2^(len(multipliers) - 1)."""
+
+    image_size: int = 256
+    channels: int = 128
+    multipliers: tuple[int, ...] = (1, 1, 2, 2, 4)  # of the channels, from the pixels down to the token grid
+    blocks: int = 2  # residual blocks a level of the encoder; the decoder has one more
+    attention_sizes: tuple[int, ...] = (16,)  # sides of the maps on which every residual block is followed by attention
+    latent_channels: int = 256
+    code_channels: int = 256
+    codebook_size: int = 16384
+    quantizer: str = "nearest"  # the nearest code, or "gumbel": the likeliest of a classifier's
+    signed_pixels: bool = False  # whether the networks speak [-1, 1] instead of [0, 1]
+    has_encoder: bool = True
+
+    @property
+    def scale(self) -> int:
+        """Pixels a side of one token."""
+        side: int = 2 ** (len(self.multipliers) - 1)
+        return side
+
+    @property
+    def grid(self) -> int:
+        """Side of the token grid."""
+        return self.image_size // self.scale
+
+
+@dataclass(frozen=True)
+class BartConfig(NetworkConfig):
+    """DALL·E mini's pair of transformers: an encoder of text and a decoder of image tokens, of one shape."""
+
+    layers: int = 12  # of each
+    heads: int = 16
+    width: int = 1024
+    hidden: int = 2730  # of the gated feed-forward layer
+    text_vocab: int = 50264
+    text_length: int = 64
+    image_vocab: int = 16384  # the start token apart: embedding and head have one row more
+    codebook_size: int = 16384  # how many of them are codes; only these are sampled
+    image_length: int = 256
+    start_token: int = 16383
+
+
+@dataclass(frozen=True)
+class OpenAIDVAEConfig(NetworkConfig):
+    """OpenAI's discrete VAE. Down-sampling is 8."""
+
+    image_size: int = 256
+    width: int = 256  # of the first group of blocks; each next one is twice as wide
+    decoder_width: int = 128  # of a code, before the decoder's first block
+    blocks: int = 2  # a group
+    codebook_size: int = 8192
+
+    @property
+    def grid(self) -> int:
+        """Side of the token grid."""
+        return self.image_size // 8

@@ -177,7 +177,8 @@ class _Painter:
         for row in self._write_rows(tokens, seeds, conditioning):
             if row < spec.rows:
                 yield self._progress(first, row, started)
-                yield from self._preview(first, row, tokens, shown)
+                if row % spec.preview_rows == 0:
+                    yield from self._preview(first, row, tokens, shown)
         if self.stopped:
             return
         images = self.model.tokens_to_images(tokens, spec.token_count)[shown]

@@ -17,7 +17,8 @@ class ModelSpec:
 
     `levels` are the digits one image token is written in, most significant first: (K,) for a plain codebook of K
     codes; (8, 8, 8, 6, 5) for FSQ codes that are predicted digit by digit. `sha256` is that of all
-    files that decide what is painted.
+    files that decide what is painted. `preview_rows` is after how many token rows the unfinished picture is worth
+    decoding; a `text_length` of 0 says that no text is read: a tokenizer alone.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ModelSpec:
     can_encode: bool
     sha256: str
     styles: tuple[str, ...] = ()
+    preview_rows: int = 1
 
     @property
     def codebook_size(self) -> int:
@@ -61,18 +63,11 @@ class Pace:
     seconds_per_row: dict[int, float] = field(default_factory=dict)
 
 
-class ImageModel(Protocol):
-    """An autoregressive text-to-image model. B is the batch's width, P the prefix's length in tokens."""
+class ImageTokenizer(Protocol):
+    """Turns pictures into tokens and back. One that paints as well is an ImageModel."""
 
     @property
     def spec(self) -> ModelSpec: ...
-
-    @property
-    def pace(self) -> Pace: ...
-
-    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
-        """One prompt, or two for guidance. The empty prompt is the unconditional one."""
-        ...
 
     def image_to_tokens(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] → (B, rows·cols) int64."""
@@ -80,6 +75,17 @@ class ImageModel(Protocol):
 
     def tokens_to_images(self, tokens: Tensor, filled: int) -> Tensor:
         """(B, rows·cols) int64, of which the first `filled` are real, → (B, 3, H, W) in [0, 1], on the CPU."""
+        ...
+
+
+class ImageModel(ImageTokenizer, Protocol):
+    """An autoregressive text-to-image model. B is the batch's width, P the prefix's length in tokens."""
+
+    @property
+    def pace(self) -> Pace: ...
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+        """One prompt, or two for guidance. The empty prompt is the unconditional one."""
         ...
 
     def prefill(self, conditioning: Conditioning, prefix_tokens: Tensor, count: int) -> tuple[Any, Tensor]:

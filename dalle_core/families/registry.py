@@ -1,19 +1,23 @@
 """Which families there are, and how a model's folder says which one it belongs to. Reads configs, imports no torch."""
 
 import hashlib
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from dalle_core.checkpoints import FORMAT, read_json
+from dalle_core.checkpoints import FORMAT, read_json, stored_bytes
+from dalle_core.config import NetworkConfig
 from dalle_core.errors import CheckpointError
 from dalle_core.families.base import ModelSpec
 
 if TYPE_CHECKING:
     import torch
 
-    from dalle_core.families.bundled import BundledModel
+    from dalle_core.families.base import ImageModel, ImageTokenizer
 
 CONFIG = "config.json"
+Config = TypeVar("Config", bound=NetworkConfig)
 
 
 def read_spec(folder: Path) -> ModelSpec:
@@ -37,11 +41,50 @@ def _sha256_of_all(files: dict[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def load_model(folder: Path, device: "torch.device") -> "BundledModel":
+def memory_needed(folder: Path, device: str) -> int:
+    """Bytes that the weights of the model in `folder` take up once loaded, told from the files' headers alone.
+
+    A CPU computes in fp32, whatever is stored; a GPU in what is stored.
+    """
+    files = read_json(folder / CONFIG).get("files", {})
+    weights = [folder / name for name in files if name.endswith(".safetensors")]
+    return sum(stored_bytes(path, 1 if device == "cuda" else 4) for path in weights)
+
+
+def read_network(config: dict[str, Any], name: str, kind: type[Config]) -> Config:
+    """The settings of one network, from under `name` in a model's config."""
+    if not isinstance(config.get(name), dict):
+        raise CheckpointError(f"{CONFIG}: expected an object under {name!r}")
+    return kind.from_dict(config[name])
+
+
+# Family -> the module and the function that loads one of its folders.
+LOADERS = {
+    "bundled": ("dalle_core.families.bundled", "load_bundled"),
+    "dalle-mini": ("dalle_core.families.dalle_mini", "load_dalle_mini"),
+}
+TOKENIZERS = {"openai-dvae": ("dalle_core.families.openai_dvae", "load_openai_dvae")}
+
+
+def load_model(folder: Path, device: "torch.device") -> "ImageModel":
     """Load the model in `folder`, whatever its family."""
     spec = read_spec(folder)
-    if spec.family == "bundled":
-        from dalle_core.families.bundled import load_bundled
+    if spec.family in TOKENIZERS:
+        raise CheckpointError(
+            f"{folder.name} turns pictures into tokens and back; it reads no words, so it cannot paint by itself"
+        )
+    if spec.family not in LOADERS:
+        raise CheckpointError(f"{folder.name}: unknown family {spec.family!r}; expected one of {sorted(LOADERS)}")
+    module, function = LOADERS[spec.family]
+    loader: Callable[[Path, torch.device], ImageModel] = getattr(import_module(module), function)
+    return loader(folder, device)
 
-        return load_bundled(folder, device)
-    raise CheckpointError(f"{folder.name}: unknown family {spec.family!r}; expected 'bundled'")
+
+def load_tokenizer(folder: Path, device: "torch.device") -> "ImageTokenizer":
+    """Load what turns pictures into tokens and back: a tokenizer by itself, or a whole model, which holds one."""
+    family = read_spec(folder).family
+    if family not in TOKENIZERS:
+        return load_model(folder, device)
+    module, function = TOKENIZERS[family]
+    loader: Callable[[Path, torch.device], ImageTokenizer] = getattr(import_module(module), function)
+    return loader(folder, device)

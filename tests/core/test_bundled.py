@@ -124,7 +124,7 @@ def test_a_config_cut_short_or_of_another_kind(copy: Path) -> None:
         load_model(copy, CPU)
     for field, value, message in [
         ("format", 99, "expected config format 1, found 99"),
-        ("spec", {**json.loads(text)["spec"], "family": "janus"}, "unknown family 'janus'"),
+        ("spec", {**json.loads(text)["spec"], "family": "diffusion"}, "unknown family 'diffusion'"),
         ("spec", {}, "lacks or has an unexpected field"),
         ("transformer", {"depth": 3}, "unknown fields"),
     ]:

@@ -1,0 +1,50 @@
+"""From files as they are published to a model's folder: `python -m dalle_core.families.convert KIND SOURCE TARGET`.
+
+KIND says whose files they are; TARGET is a new folder, named as the model is to be.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dalle_core.errors import CheckpointError
+
+KINDS = ("dalle-mini", "dalle-mega", "openai-dvae")
+
+
+def convert(kind: str, source: Path, target: Path) -> None:
+    """Check the files in `source` and write `target`, whole or not at all. Raises CheckpointError."""
+    if not source.is_dir():
+        raise CheckpointError(f"no folder of published files at {source}")
+    match kind:
+        case "dalle-mini" | "dalle-mega":
+            from dalle_core.families.convert_dalle_mini import PUBLISHED, convert_dalle_mini
+
+            convert_dalle_mini(source, target, PUBLISHED[kind])
+        case "openai-dvae":
+            from dalle_core.config import OpenAIDVAEConfig
+            from dalle_core.families.convert_openai_dvae import convert_openai_dvae
+
+            convert_openai_dvae(source, target, OpenAIDVAEConfig())
+        case _:
+            raise CheckpointError(f"unknown kind {kind!r}; expected one of {', '.join(KINDS)}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m dalle_core.families.convert", description=__doc__.split("\n")[0])
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("source", type=Path, help="folder of the published files")
+    parser.add_argument("target", type=Path, help="folder to write, which must not be there yet")
+    arguments = parser.parse_args(argv)
+    try:
+        convert(arguments.kind, arguments.source, arguments.target)
+    except CheckpointError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"Wrote {arguments.target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -416,6 +417,16 @@ class ArtSet:
         """Indices of a split's pictures."""
         return np.array([i for i, row in enumerate(self.rows)
                          if row.split == split and (row.curated or not curated_only)], dtype=np.int64)  # fmt: skip
+
+    @cached_property
+    def _by_style(self) -> dict[str, np.ndarray]:
+        train = self.where("train")
+        styles = np.array([self.rows[i].style for i in train])
+        return {style: train[styles == style] for style in set(styles.tolist())}
+
+    def partners(self, row: int) -> np.ndarray:
+        """Indices of the training pictures in the style of picture `row`, which it may be shown together with."""
+        return self._by_style.get(self.rows[row].style, np.empty(0, dtype=np.int64))
 
     def heldout(self, half: Half) -> np.ndarray:
         """Indices of half of the held-out pictures: weights are chosen on one half, figures reported on the other."""

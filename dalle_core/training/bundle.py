@@ -61,7 +61,9 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
 def baseline_scores(reranker: CLIPReranker, workshop: Workshop) -> tuple[float, ...]:
     """201 quantiles of the scores of real pictures with captions of other pictures."""
     art, rng = workshop.art, np.random.default_rng(11)
-    batch = compose(art, rng.choice(art.where("train"), 256), workshop.preset.dvae.image_size, (11, 1))
+    batch = compose(
+        art, rng.choice(art.where("train"), 256), workshop.preset.dvae.image_size, (11, 1), workshop.preset.mixture
+    )
     with torch.inference_mode():
         images = reranker.clip.encode_images(batch.images.to(workshop.device))
         text = reranker.tokenizer.batch(batch.captions).to(workshop.device)

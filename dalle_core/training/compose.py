@@ -11,16 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dalle_core.training.art import ArtSet, Picture
-from dalle_core.training.captions import Scene, caption
-from dalle_core.training.palette import BACKGROUNDS, HUES
-
-AS_DRAWN_SHARE = 0.6  # of pictures are the icon itself, centred on white: what most prompts want, learnt by heart
-PLAIN_GROUND_SHARE = 0.25  # of the others stand on white
-GRADIENT_SHARE = 0.2
-RECOLOUR_SHARE = 0.2
-TINY_SHARE = 0.06
-MOVED_SHARE = 0.5  # of the others are scaled and shifted; the rest stand centred
+from dalle_core.training.art import ArtSet
+from dalle_core.training.captions import caption
+from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES
+from dalle_core.training.scenes import Mixture, Part, Scene, draw_scene, parts
 
 
 @dataclass(frozen=True)
@@ -34,60 +28,62 @@ class Batch:
     scenes: list[Scene]
 
 
-def draw_scene(row: Picture, rng: np.random.Generator, varied: bool, recolour: bool = True) -> Scene:
-    """Choose everything about one picture. Unvaried: the plain icon, centred, on white."""
-    if not varied or rng.random() < AS_DRAWN_SHARE:
-        return Scene()
-    ground, gradient = 0, None
-    if rng.random() >= PLAIN_GROUND_SHARE:
-        ground = int(rng.integers(1, len(BACKGROUNDS)))
-        if rng.random() < GRADIENT_SHARE / (1 - PLAIN_GROUND_SHARE):
-            gradient = int((ground + rng.integers(1, len(BACKGROUNDS))) % len(BACKGROUNDS))
-    hue = str(rng.choice(list(HUES))) if row.hue is not None and rng.random() < RECOLOUR_SHARE else None
-    hue = hue if recolour else None
-    tiny, moved = rng.random() < TINY_SHARE, rng.random() < MOVED_SHARE
-    scale = rng.uniform(0.4, 0.55) if tiny else rng.uniform(0.8, 1.0) if moved else Scene.scale
-    room = (1 - scale) / 2 + 0.02 if tiny or moved else 0.0
-    return Scene(
-        ground=ground,
-        gradient=gradient,
-        jitter=tuple(float(v) for v in rng.normal(0, 5, 6)) if ground else (0.0,) * 6,
-        hue=hue,
-        scale=float(scale),
-        shift=(float(rng.uniform(-room, room)), float(rng.uniform(-room, room))),
-        flip=bool(row.flip and rng.random() < 0.5),
-        tiny=tiny,
-    )
-
-
 def compose(
-    art: ArtSet, rows: np.ndarray, size: int, seed: tuple[int, ...], varied: bool = True, recolour: bool = True
+    art: ArtSet,
+    rows: np.ndarray,
+    size: int,
+    seed: tuple[int, ...],
+    mixture: Mixture | None = Mixture(),  # noqa: B008  # frozen
+    recolour: bool = True,
 ) -> Batch:
-    """Draw one batch. `rows` (B,) index the art; `size` is the side in pixels; `seed` names the stream."""
+    """Draw one batch. `rows` (B,) index the art; `size` is the side in pixels; `seed` names the stream.
+
+    Without a mixture every picture is the plain icon, centred, on white.
+    """
     rng = np.random.default_rng(seed)
-    scenes = [draw_scene(art.rows[i], rng, varied, recolour) for i in rows]
-    captions = [caption(art.rows[i], scene, rng) for i, scene in zip(rows, scenes, strict=True)]
-    rgba = torch.from_numpy(art.images[rows]).permute(0, 3, 1, 2).float() / 255
-    colour, alpha = _place(rgba, scenes, size, [art.rows[i].hue for i in rows])
-    return Batch(colour + (1 - alpha) * _grounds(scenes, size), alpha, captions, rows, scenes)
+    staged = [stage(art, int(i), rng, mixture, recolour) for i in rows]
+    scenes = [scene for scene, _ in staged]
+    images = _grounds(scenes, size)
+    alpha = torch.zeros(len(rows), 1, size, size)
+    placed = [parts(int(i), scene) for i, scene in zip(rows, scenes, strict=True)]
+    for layer in range(max(map(len, placed))):
+        here = [i for i, there in enumerate(placed) if len(there) > layer]
+        colour, cover = _place(art, [placed[i][layer] for i in here], size)
+        images[here] = colour + (1 - cover) * images[here]
+        alpha[here] = cover + (1 - cover) * alpha[here]
+    return Batch(images, alpha, [text for _, text in staged], rows, scenes)
 
 
-def _place(rgba: Tensor, scenes: list[Scene], size: int, hues: list[float | None]) -> tuple[Tensor, Tensor]:
+def stage(
+    art: ArtSet, row: int, rng: np.random.Generator, mixture: Mixture | None, recolour: bool = True
+) -> tuple[Scene, str]:
+    """A scene with one of the art's pictures in it, and a caption of it."""
+    scene = Scene() if mixture is None else draw_scene(art, row, rng, mixture, recolour)
+    other = None if scene.other is None else art.rows[scene.other]
+    return scene, caption(art.rows[row], scene, rng, other)
+
+
+def _place(art: ArtSet, placed: list[Part], size: int) -> tuple[Tensor, Tensor]:
     """Recolour, then scale, shift and flip. Returns premultiplied colour (B,3,S,S) and alpha (B,1,S,S)."""
+    rgba = torch.from_numpy(art.images[[part.row for part in placed]]).permute(0, 3, 1, 2).float() / 255
     alpha, colour = rgba[:, 3:], rgba[:, :3]
-    turns = [HUES[s.hue] - h if s.hue is not None and h is not None else 0.0 for s, h in zip(scenes, hues, strict=True)]
+    hues = [art.rows[part.row].hue for part in placed]
+    turns = [
+        HUES[part.hue] - hue if part.hue is not None and hue is not None else 0.0
+        for part, hue in zip(placed, hues, strict=True)
+    ]
     colour = rotate_hue(colour, torch.tensor(turns)) * alpha
     both = torch.cat([colour, alpha], dim=1)
-    theta = torch.zeros(len(scenes), 2, 3)
-    for i, scene in enumerate(scenes):
-        theta[i, 0, 0] = (-1 if scene.flip else 1) / scene.scale
-        theta[i, 1, 1] = 1 / scene.scale
-        theta[i, 0, 2] = -2 * scene.shift[0] / scene.scale * (-1 if scene.flip else 1)
-        theta[i, 1, 2] = -2 * scene.shift[1] / scene.scale
+    theta = torch.zeros(len(placed), 2, 3)
+    for i, part in enumerate(placed):
+        theta[i, 0, 0] = (-1 if part.flip else 1) / part.scale
+        theta[i, 1, 1] = 1 / part.scale
+        theta[i, 0, 2] = -2 * part.shift[0] / part.scale * (-1 if part.flip else 1)
+        theta[i, 1, 2] = -2 * part.shift[1] / part.scale
     fine = 2 * size  # sample at twice the size, then average: cheap anti-aliasing
-    grid = F.affine_grid(theta, [len(scenes), 4, fine, fine], align_corners=False)
-    placed = F.avg_pool2d(F.grid_sample(both, grid, align_corners=False), 2).clamp(0, 1)
-    return placed[:, :3], placed[:, 3:]
+    grid = F.affine_grid(theta, [len(placed), 4, fine, fine], align_corners=False)
+    sampled = F.avg_pool2d(F.grid_sample(both, grid, align_corners=False), 2).clamp(0, 1)
+    return sampled[:, :3], sampled[:, 3:]
 
 
 def rotate_hue(rgb: Tensor, degrees: Tensor) -> Tensor:
@@ -106,13 +102,32 @@ def rotate_hue(rgb: Tensor, degrees: Tensor) -> Tensor:
 
 
 def _grounds(scenes: list[Scene], size: int) -> Tensor:
-    """(B, 3, S, S): one colour, or a vertical gradient between two."""
+    """(B, 3, S, S): one colour, a vertical gradient between two, or a backdrop."""
+    return (torch.stack([_backdrop(s, size) if s.backdrop else _colours(s, size) for s in scenes]) / 255).clamp(0, 1)
+
+
+def _colours(scene: Scene, size: int) -> Tensor:
+    """(3, S, S) in 0..255."""
     down = torch.linspace(0, 1, size).view(1, size, 1)
-    grounds = []
-    for scene in scenes:
-        jitter = torch.tensor(scene.jitter).view(2, 3, 1, 1)
-        top = torch.tensor(BACKGROUNDS[scene.ground].rgb).view(3, 1, 1) + jitter[0]
-        other = BACKGROUNDS[scene.ground if scene.gradient is None else scene.gradient].rgb
-        end = torch.tensor(other).view(3, 1, 1) + (jitter[0] if scene.gradient is None else jitter[1])
-        grounds.append((top + (end - top) * down).expand(3, size, size))
-    return (torch.stack(grounds) / 255).clamp(0, 1)
+    jitter = torch.tensor(scene.jitter).view(2, 3, 1, 1)
+    top = torch.tensor(BACKGROUNDS[scene.ground].rgb).view(3, 1, 1) + jitter[0]
+    other = BACKGROUNDS[scene.ground if scene.gradient is None else scene.gradient].rgb
+    end = torch.tensor(other).view(3, 1, 1) + (jitter[0] if scene.gradient is None else jitter[1])
+    return (top + (end - top) * down).expand(3, size, size)
+
+
+def _backdrop(scene: Scene, size: int) -> Tensor:
+    """(3, S, S) in 0..255: sky, ground, and what is strewn about: stars and flakes anywhere, waves on the sea."""
+    backdrop, rng = BACKDROPS[scene.backdrop], np.random.default_rng(scene.grain)
+    horizon = round(backdrop.horizon * size) + int(rng.integers(-size // 32, size // 32 + 1)) * (backdrop.horizon < 1)
+    top, end = (torch.tensor(colour, dtype=torch.float32).view(3, 1, 1) for colour in backdrop.sky)
+    image = (top + (end - top) * torch.linspace(0, 1, horizon).view(1, horizon, 1)).expand(3, horizon, size)
+    ground = torch.tensor(backdrop.ground, dtype=torch.float32).view(3, 1, 1).expand(3, size - horizon, size)
+    image = torch.cat([image, ground], dim=1).clone()
+    dot, wide = max(1, size // 64), 4 if scene.backdrop == "sea" else 1
+    lowest = size - dot
+    for _ in range(backdrop.specks):
+        y = int(rng.integers(horizon if wide > 1 else 0, lowest + 1))
+        x = int(rng.integers(0, size - wide * dot + 1))
+        image[:, y : y + dot, x : x + wide * dot] = torch.tensor(backdrop.speck, dtype=torch.float32).view(3, 1, 1)
+    return image

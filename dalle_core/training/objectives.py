@@ -13,15 +13,19 @@ from dalle_core.tokenizers import TextTokenizer
 from dalle_core.training.art import ArtSet, Half
 from dalle_core.training.compose import Batch, compose
 from dalle_core.training.judge import Judge
+from dalle_core.training.scenes import Mixture
 from dalle_core.transformer import Transformer
 
 
 class BatchStream:
     """Endless varied batches of a split; step n of epoch e takes its share of a permutation seeded by e."""
 
-    def __init__(self, art: ArtSet, size: int, half: Half = "validation", *, recolour: bool = True) -> None:
+    def __init__(
+        self, art: ArtSet, size: int, mixture: Mixture, half: Half = "validation", *, recolour: bool = True
+    ) -> None:
         self.art = art
         self.size = size
+        self.mixture = mixture
         self.recolour = recolour
         self.train = art.where("train")
         self.heldout = art.heldout(half)
@@ -33,12 +37,13 @@ class BatchStream:
             order = np.random.default_rng((seed, 1, int(epoch))).permutation(self.train)
             here = positions // len(self.train) == epoch
             rows[here] = order[positions[here] % len(self.train)]
-        return compose(self.art, rows, self.size, (seed, 2, step), recolour=self.recolour)
+        return compose(self.art, rows, self.size, (seed, 2, step), self.mixture, self.recolour)
 
     def held(self, varied: bool, batch: int = 64) -> list[Batch]:
-        """The half's held-out pictures, in fixed scenes with fixed captions."""
+        """The half's held-out pictures, plain or varied, in fixed scenes with fixed captions."""
         chunks = np.array_split(self.heldout, max(1, len(self.heldout) // batch))
-        return [compose(self.art, rows, self.size, (7, 7, i), varied) for i, rows in enumerate(chunks) if len(rows)]
+        mixture = self.mixture if varied else None
+        return [compose(self.art, rows, self.size, (7, 7, i), mixture) for i, rows in enumerate(chunks) if len(rows)]
 
 
 def psnr(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -31,6 +31,32 @@ BACKGROUNDS = (
 )
 """Grounds a picture can stand on; far enough apart that the nearest one is never in doubt."""
 
+
+@dataclass(frozen=True)
+class Backdrop:
+    """A simple scene: the sky's colours from top to horizon, the ground's, where the horizon lies (as a share of the
+    side), and the colour and number of what is strewn about, if anything.
+    """
+
+    en: str
+    zh: str
+    sky: tuple[tuple[int, int, int], tuple[int, int, int]]
+    ground: tuple[int, int, int]
+    horizon: float
+    speck: tuple[int, int, int] = (255, 255, 255)
+    specks: int = 0
+
+
+BACKDROPS = {
+    "night sky": Backdrop("in the night sky", "夜空中", ((14, 18, 48), (40, 48, 104)), (40, 48, 104), 1.0, specks=26),
+    "grass": Backdrop("on the grass", "草地上", ((140, 204, 248), (206, 234, 252)), (112, 184, 84), 0.66),
+    "sea": Backdrop(
+        "on the sea", "海面上", ((164, 216, 250), (222, 240, 252)), (44, 122, 190), 0.6, (120, 182, 226), 12
+    ),
+    "snow": Backdrop("in the snow", "雪地里", ((158, 178, 206), (204, 216, 232)), (246, 249, 252), 0.68, specks=30),
+}
+"""Grounds that are more than a colour, by the name that prompts and tests know them by."""
+
 HUES = {
     "red": 0.0,
     "orange": 28.0,

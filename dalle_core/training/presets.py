@@ -7,6 +7,7 @@ from typing import Any
 from dalle_core.config import CLIPConfig, DVAEConfig, TransformerConfig
 from dalle_core.errors import TrainingError
 from dalle_core.training.loop import Schedule
+from dalle_core.training.scenes import Mixture
 
 STAGES = ("dvae", "transformer", "clip", "judge")
 
@@ -28,6 +29,7 @@ class Preset:
     name: str
     render_size: int
     captions: int  # how many the tokenizer learns from
+    mixture: Mixture
     dvae: DVAEConfig
     transformer: TransformerConfig
     clip: CLIPConfig
@@ -40,6 +42,7 @@ PRESETS = {
         name="emblem-64",
         render_size=128,
         captions=40_000,
+        mixture=Mixture(),
         dvae=DVAEConfig(),
         transformer=TransformerConfig(),
         clip=CLIPConfig(),
@@ -56,6 +59,7 @@ PRESETS = {
         name="test",
         render_size=32,
         captions=500,
+        mixture=Mixture(as_drawn=0.2, counted=0.2, paired=0.2, backdrop=0.2),
         dvae=DVAEConfig(image_size=32, channels=(8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1),
                         sharpen_channels=8, levels=(5, 4)),
         transformer=TransformerConfig(vocab_size=512, text_length=16, rows=4, cols=4, levels=(5, 4), layers=2, width=32,

@@ -19,8 +19,7 @@ from dalle_core.dvae import DiscreteVAE
 from dalle_core.errors import TrainingError
 from dalle_core.tokenizers import TextTokenizer, train_tokenizer
 from dalle_core.training.art import ArtSet, Half, load_art
-from dalle_core.training.captions import caption
-from dalle_core.training.compose import draw_scene
+from dalle_core.training.compose import stage
 from dalle_core.training.judge import Judge
 from dalle_core.training.loop import Objective, Progress, Run
 from dalle_core.training.objectives import (
@@ -58,8 +57,8 @@ class Workshop:
         """Learn the tokenizer on captions drawn the way training draws them."""
         art, preset = self.art, self.preset
         rows, rng = art.where("train"), np.random.default_rng((0, 5))
-        drawn = (art.rows[rows[i % len(rows)]] for i in range(preset.captions))
-        texts = (caption(row, draw_scene(row, rng, varied=True), rng) for row in drawn)
+        drawn = (int(rows[i % len(rows)]) for i in range(preset.captions))
+        texts = (stage(art, row, rng, preset.mixture)[1] for row in drawn)
         tokenizer = train_tokenizer(texts, preset.transformer.vocab_size, preset.transformer.text_length)
         self.folder.mkdir(parents=True, exist_ok=True)
         tokenizer.save(self.folder / "tokenizer.json")
@@ -134,11 +133,16 @@ class Workshop:
 
     # --- training ---
 
-    def stream(self, half: Half = "validation", *, recolour: bool = True) -> BatchStream:
-        return BatchStream(self.art, self.preset.dvae.image_size, half, recolour=recolour)
+    def stream(self, half: Half = "validation") -> BatchStream:
+        return BatchStream(self.art, self.preset.dvae.image_size, self.preset.mixture, half)
+
+    def judged_stream(self, half: Half = "validation") -> BatchStream:
+        """What the judge sees: one icon at a time, never recoloured, since a red heart turned blue is no red heart."""
+        alone = replace(self.preset.mixture, counted=0.0, paired=0.0)
+        return BatchStream(self.art, self.preset.dvae.image_size, alone, half, recolour=False)
 
     def objective(self, stage: str) -> Objective:
-        stream = self.stream(recolour=stage != "judge")  # a red heart that was turned blue is no red heart
+        stream = self.judged_stream() if stage == "judge" else self.stream()
         network: Any = self.build(stage)
         if stage == "dvae":
             return DVAEObjective(network, stream, self.preset.schedules.dvae.steps)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from dalle_core.training.art import Picture
-from dalle_core.training.captions import CHINESE_SHARE, STYLE_SHARE, Scene, caption
-from dalle_core.training.palette import BACKGROUNDS, HUES, ZH
+from dalle_core.training.captions import CHINESE_SHARE, STYLE_SHARE, caption, plural
+from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES, ZH
+from dalle_core.training.scenes import RELATIONS, Relation, Scene
 
 CAT = Picture("noto/cat", "noto", "cat", ("cat", "kitten"), ("猫", "猫咪"))
 APPLE = Picture("noto/red-apple", "noto", "red apple", ("red apple",), ("红苹果",), hue=2.0)
@@ -18,9 +19,11 @@ CHINESE = re.compile(r"[\u3400-\u9fff]")
 GROUNDS = range(1, len(BACKGROUNDS))
 
 
-def draw(row: Picture, scene: Scene | None = None, draws: int = DRAWS, seed: int = 0) -> list[str]:
+def draw(
+    row: Picture, scene: Scene | None = None, draws: int = DRAWS, seed: int = 0, other: Picture | None = None
+) -> list[str]:
     rng = np.random.default_rng(seed)
-    return [caption(row, scene or Scene(), rng) for _ in range(draws)]
+    return [caption(row, scene or Scene(), rng, other) for _ in range(draws)]
 
 
 def english(row: Picture, scene: Scene | None = None) -> list[str]:
@@ -136,3 +139,50 @@ def test_captions_have_no_stray_spaces_or_commas():
     for text in (text for scene in scenes for text in draw(APPLE, scene)):
         assert text == text.strip(" ,，")
         assert not re.search(r"  |,,|，，| ,", text)
+
+
+@pytest.mark.parametrize("backdrop", list(BACKDROPS))
+def test_a_backdrop_is_named(backdrop: str):
+    scene = Scene(backdrop=backdrop)
+    assert all(BACKDROPS[backdrop].en in text for text in english(CAT, scene))
+    assert all(BACKDROPS[backdrop].zh in text for text in chinese(CAT, scene))
+
+
+@pytest.mark.parametrize(("count", "en", "zh"), [(2, "two", "两"), (3, "three", "三"), (4, "four", "四")])
+def test_several_are_counted(count: int, en: str, zh: str):
+    assert all(re.search(rf"\b{en} (cats|kittens)\b", text.lower()) for text in english(CAT, Scene(count=count)))
+    assert all(re.search(f"{zh}[个只]猫", text) for text in chinese(CAT, Scene(count=count)))
+
+
+@pytest.mark.parametrize(
+    ("one", "several"),
+    [("cat", "cats"), ("bus", "buses"), ("dress", "dresses"), ("face with tears of joy", "faces with tears of joy"),
+     ("purple leaf", "purple leaves"), ("chopsticks", "chopsticks"), ("person", "people"), ("fish", "fish"),
+     ("slice of cake", "slices of cake"), ("cat, kitten", "cats, kitten"), ("octopus", "octopuses")],
+)  # fmt: skip
+def test_plurals(one: str, several: str):
+    assert plural(one) == several
+
+
+WHERE = {  # (the cat's place, the apple's) → what may be said of them
+    "beside": r"\bcat\b.* (and|beside|next to) .*\bapple|猫和.*苹果|猫在.*苹果旁边|苹果旁边的猫",
+    "left of": r"cat.* left of .*apple|cat.* on the left, .*apple.* on the right|苹果的?左边的猫|猫.*在.*苹果.*左边",
+    "right of": r"cat.* right of .*apple|cat.* on the right, .*apple.* on the left|苹果的?右边的猫|猫.*在.*苹果.*右边",
+    "above": r"cat.* (above|over) .*apple|苹果的?上面的猫|猫.*在.*苹果.*上面",
+    "below": r"cat.* (below|under) .*apple|苹果的?下面的猫|猫.*在.*苹果.*下面",
+}
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_a_pair_is_told_with_its_relation(relation: Relation):
+    cat = replace(CAT, en=("cat",), zh=("猫",), style="")
+    texts = draw(cat, Scene(other=1, relation=relation), other=replace(APPLE, style=""))
+    assert any(CHINESE.search(text) for text in texts)
+    assert any(not CHINESE.search(text) for text in texts)
+    assert [text for text in texts if not re.search(WHERE[relation], text.lower())] == []
+
+
+def test_each_of_a_pair_keeps_its_colour():
+    scene = Scene(other=1, relation="beside", hue="purple", other_hue="green")
+    for text in draw(replace(CAT, en=("cat",), zh=()), scene, other=APPLE):
+        assert re.search(r"\bpurple cat\b.*\bgreen apple\b", text.lower())

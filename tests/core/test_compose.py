@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from dalle_core.training import compose as module
+from dalle_core.training import scenes as scenes_module
 from dalle_core.training.art import ArtSet, Picture
-from dalle_core.training.captions import Scene
-from dalle_core.training.compose import AS_DRAWN_SHARE, Batch, compose, draw_scene, rotate_hue
-from dalle_core.training.palette import BACKGROUNDS, HUES, dominant_hue, hue_name, nearest_background
+from dalle_core.training.compose import Batch, compose, rotate_hue
+from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES, dominant_hue, hue_name, nearest_background
+from dalle_core.training.scenes import Mixture, Scene, draw_scene
 
 SIZE = 32
 APPLE = Picture("noto/apple", "noto", "apple", ("apple",), ("苹果",), hue=0.0)
@@ -30,12 +31,12 @@ ART = ArtSet(np.stack([icon((222, 0, 0)), icon((120, 120, 120), left_only=True)]
 
 
 def draw(seed: int = 0, batch: int = 64, varied: bool = True) -> Batch:
-    return compose(ART, np.arange(batch) % 2, SIZE, (seed,), varied)
+    return compose(ART, np.arange(batch) % 2, SIZE, (seed,), Mixture() if varied else None)
 
 
 def drawn_scenes() -> list[Scene]:
     rng = np.random.default_rng(0)
-    return [draw_scene(APPLE, rng, varied=True) for _ in range(400)]
+    return [draw_scene(ART, 0, rng, Mixture()) for _ in range(400)]
 
 
 def placed(monkeypatch: pytest.MonkeyPatch, row: int = 0, **scene: Any) -> Batch:
@@ -84,15 +85,16 @@ class TestBatch:
         assert torch.allclose(batch.images[0, :, 16, 16] * 255, torch.tensor([222.0, 0.0, 0.0]), atol=0.01)
 
     def test_both_plain_and_varied_scenes_are_drawn(self):
-        scenes = drawn_scenes()
-        others = [scene for scene in scenes if scene != Scene()]
-        assert len(others) / len(scenes) == pytest.approx(1 - AS_DRAWN_SHARE, abs=0.07)
+        assert sum(scene == Scene() for scene in drawn_scenes()) / 400 >= Mixture().as_drawn - 0.07
+        rng = np.random.default_rng(0)
+        varied = [draw_scene(ART, 0, rng, Mixture(as_drawn=0.0, backdrop=0.1)) for _ in range(400)]
         shares = {
-            "plain": sum(scene.ground == 0 for scene in others) / len(others),
-            "gradient": sum(scene.gradient is not None for scene in others) / len(others),
-            "tiny": sum(scene.tiny for scene in others) / len(others),
+            "plain": sum(scene.ground == 0 and not scene.backdrop for scene in varied) / 400,
+            "backdrop": sum(scene.backdrop != "" for scene in varied) / 400,
+            "gradient": sum(scene.gradient is not None for scene in varied) / 400,
+            "tiny": sum(scene.tiny for scene in varied) / 400,
         }
-        assert shares == pytest.approx({"plain": 0.25, "gradient": 0.2, "tiny": 0.06}, abs=0.09)
+        assert shares == pytest.approx({"plain": 0.25, "backdrop": 0.1, "gradient": 0.16, "tiny": 0.06}, abs=0.05)
 
     def test_a_gradient_never_ends_where_it_began(self):
         assert all(scene.gradient != scene.ground for scene in drawn_scenes())
@@ -125,9 +127,9 @@ class TestPlacing:
 class TestFlips:
     def test_happen_only_where_they_are_harmless(self):
         rng = np.random.default_rng(0)
-        assert not any(draw_scene(ARROW, rng, varied=True).flip for _ in range(300))
-        share = sum(draw_scene(APPLE, rng, varied=True).flip for _ in range(300)) / 300
-        assert share == pytest.approx((1 - AS_DRAWN_SHARE) / 2, abs=0.1)
+        assert not any(draw_scene(ART, 1, rng, Mixture()).flip for _ in range(300))
+        share = sum(draw_scene(ART, 0, rng, Mixture()).flip for _ in range(300)) / 300
+        assert share == pytest.approx((1 - Mixture().as_drawn) / 2, abs=0.1)
 
 
 class TestGrounds:
@@ -196,5 +198,90 @@ class TestHue:
 
     def test_a_picture_without_a_hue_is_never_recoloured(self):
         rng = np.random.default_rng(0)
-        assert all(draw_scene(ARROW, rng, varied=True).hue is None for _ in range(200))
-        assert any(draw_scene(replace(ARROW, hue=5.0), rng, varied=True).hue for _ in range(200))
+        assert all(draw_scene(ART, 1, rng, Mixture()).hue is None for _ in range(200))
+        coloured = replace(ART, rows=(APPLE, replace(ARROW, hue=5.0)))
+        assert any(draw_scene(coloured, 1, rng, Mixture()).hue for _ in range(200))
+
+
+class TestGroups:
+    """Several icons: where each of them stands."""
+
+    def test_a_count_is_as_many_pieces(self, monkeypatch: pytest.MonkeyPatch):
+        for count in (1, 2, 3, 4):
+            alpha = placed(monkeypatch, count=count, scale=0.9 if count > 1 else 0.43).alpha[0, 0]
+            assert pieces(alpha > 0.5) == count
+
+    @pytest.mark.parametrize(
+        ("relation", "apple"),
+        [("left of", (-1, 0)), ("right of", (1, 0)), ("above", (0, -1)), ("below", (0, 1)), ("beside", (-1, 0))],
+    )
+    def test_a_pair_stands_as_its_relation_says(
+        self, monkeypatch: pytest.MonkeyPatch, relation: str, apple: tuple[int, int]
+    ):
+        batch = placed(monkeypatch, other=1, relation=relation, scale=1.0)
+        reddish = (batch.images[:, :1] > 0.7) & (batch.images[:, 1:2] < 0.3)
+        x, y = centre(reddish.float())
+        assert (round(x * 4), round(y * 4)) == apple
+
+    def test_each_of_a_pair_is_turned_to_its_own_hue(self, monkeypatch: pytest.MonkeyPatch):
+        both = replace(ART, rows=(APPLE, replace(APPLE, name="noto/other")), images=ART.images[[0, 0]])
+        monkeypatch.setattr(
+            module, "draw_scene", lambda *_: Scene(other=1, relation="left of", hue="green", other_hue="blue")
+        )
+        image = compose(both, np.array([0]), SIZE, (0,)).images[0]
+        names = []
+        for half in (image[:, :, : SIZE // 2], image[:, :, SIZE // 2 :]):
+            rgba = torch.cat([half, (half.min(0).values < 0.5).float()[None]]).permute(1, 2, 0)
+            hue = dominant_hue((rgba * 255).round().to(torch.uint8).numpy())
+            assert hue is not None
+            names.append(hue_name(hue))
+        assert names == ["green", "blue"]
+
+    def test_what_is_held_out_is_never_composed(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(scenes_module, "is_held_out", lambda *_: True)
+        rng = np.random.default_rng(0)
+        mixture = Mixture(counted=0.4, paired=0.4, recolour=1.0)
+        drawn = [draw_scene(ART, 0, rng, mixture) for _ in range(100)]
+        assert all((scene.count, scene.other, scene.hue) == (1, None, None) for scene in drawn)
+
+    def test_a_tenth_of_the_combinations_is_held_out(self):
+        share = sum(scenes_module.is_held_out("pair", str(i), "cat") for i in range(2000)) / 2000
+        assert share == pytest.approx(0.1, abs=0.02)
+
+    def test_shares_are_as_asked(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(scenes_module, "is_held_out", lambda *_: False)
+        rng = np.random.default_rng(0)
+        drawn = [draw_scene(ART, 0, rng, Mixture(counted=0.3, paired=0.3)) for _ in range(600)]
+        assert sum(scene.count > 1 for scene in drawn) / 600 == pytest.approx(0.3, abs=0.06)
+        paired = [scene for scene in drawn if scene.other is not None]
+        assert len(paired) / 600 == pytest.approx(0.15, abs=0.05)  # half of the partners are the apple itself
+        assert {scene.other for scene in paired} == {1}
+        assert len({scene.relation for scene in paired}) == 5
+
+
+class TestBackdrops:
+    @pytest.mark.parametrize("name", list(BACKDROPS))
+    def test_sky_above_ground_below(self, monkeypatch: pytest.MonkeyPatch, name: str):
+        image = placed(monkeypatch, backdrop=name, grain=3, scale=0.5).images[0] * 255
+        backdrop = BACKDROPS[name]
+        top, bottom = image[:, 0].median(dim=1).values, image[:, -1].median(dim=1).values
+        torch.testing.assert_close(top, torch.tensor(backdrop.sky[0], dtype=torch.float32), atol=3, rtol=0)
+        torch.testing.assert_close(bottom, torch.tensor(backdrop.ground, dtype=torch.float32), atol=3, rtol=0)
+
+    def test_the_grain_strews_otherwise(self, monkeypatch: pytest.MonkeyPatch):
+        one, same, other = (placed(monkeypatch, backdrop="night sky", grain=grain).images for grain in (1, 1, 2))
+        assert torch.equal(one, same)
+        assert not torch.equal(one, other)
+
+
+def pieces(solid: Tensor) -> int:
+    """How many connected pieces there are, by flooding."""
+    left, count = {(int(y), int(x)) for y, x in solid.nonzero()}, 0
+    while left:
+        count, edge = count + 1, [left.pop()]
+        while edge:
+            y, x = edge.pop()
+            near = {(y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1)} & left
+            left -= near
+            edge += near
+    return count

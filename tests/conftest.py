@@ -24,6 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[variable]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What drives a browser comes last: Playwright keeps a loop running on this thread, where no other can run then."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only this machine may be reached; anything else fails the test that tried."""

@@ -155,7 +155,10 @@ def _add_network(network: Any) -> None:
         help="one more name this machine is reached by, such as studio.lan or *.lan; may be given again",
     )  # fmt: skip
     network.add_argument(
-        "--mcp", action="store_const", const=True, help='serve tools to assistants; needs "gradio[mcp]"'
+        "--mcp",
+        action="store_const",
+        const=True,
+        help='serve tools to assistants; needs "gradio[mcp]"; with --auth they sign in by HTTP Basic',
     )
 
 

@@ -72,7 +72,8 @@ class _Follower:
         moment, settled = self.studio.settled(self.moment)
         order, running = self.studio.queue_order(), self._running()
         current = {*order, *([running.id] if running else [])}
-        changed = [self.studio.job(job_id) for job_id in sorted({*self.unsettled, *settled} - current)]
+        again = set(settled) & set(order)  # ended early, and wait once more
+        changed = [self.studio.job(job_id) for job_id in sorted(({*self.unsettled, *settled} - current) | again)]
         if first:
             changed += reversed(self.studio.interrupted())
         if running is not None and running != self.running:

@@ -255,6 +255,7 @@ def image_view(row: ImageRow) -> ImageView:
         text_scored=row.text_scored,
         seconds=row.seconds,
         kept_rows=row.kept_rows,
+        model_sha256=row.model_sha256,
         kind=row.kind,
         trashed=row.trashed,
     )

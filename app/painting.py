@@ -4,10 +4,11 @@ Only the worker changes a Painting; any thread may read its `view` and `preview`
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from app.history import JobRow
+from app.history import ImageRow, JobRow
 from app.views import JobStatus, JobView, Tile
 
 if TYPE_CHECKING:
@@ -61,7 +62,17 @@ class Painting:
             kind=job.kind,
             kept_rows=job.kept_rows,
             source_id=job.source_id,
+            started=job.started,
         )
+
+    def resume(self, pictures: Sequence[ImageRow]) -> None:
+        """Take over what an earlier run of the job finished."""
+        tiles = list(self.view.tiles)
+        for row in pictures:
+            tiles[row.position] = replace(
+                tiles[row.position], state="done", image_id=row.id, starred=row.starred, kept=row.kept
+            )
+        self.view = replace(self.view, tiles=tuple(tiles), finished=len(pictures))
 
     def image_id(self, index: int) -> str:
         """The picture of a candidate that is in the history."""
@@ -73,10 +84,13 @@ class Painting:
         self.view = replace(self.view, notes=notes, kept_rows=kept_rows)
 
     def advance(self, progress: "Progress") -> None:
-        batch = range(progress.finished, progress.finished + self.job.request.batch_width)
+        batch = range(progress.first, progress.first + self.job.request.batch_width)
         tiles = self.view.tiles
         if progress.row < progress.rows:
-            tiles = tuple(replace(tile, state="painting") if tile.index in batch else tile for tile in tiles)
+            tiles = tuple(
+                replace(tile, state="painting") if tile.index in batch and tile.state == "waiting" else tile
+                for tile in tiles
+            )
         self.view = replace(
             self.view, tiles=tiles, row=progress.row, rows=progress.rows, seconds_left=progress.seconds_left
         )

@@ -120,8 +120,6 @@ def load_settings(flags: Mapping[str, object], environ: Mapping[str, str]) -> Se
 
 def check_exposure(settings: Settings) -> None:
     """Refuse to open the studio to others without a password, unless asked to. Raises RequestError."""
-    if settings.mcp and settings.auth:
-        raise RequestError("--mcp cannot ask for a password, so it does not go with --auth. Leave one of them out.")
     if settings.auth or settings.insecure or (settings.is_loopback and not settings.share):
         return
     opening = "A public link" if settings.share else f"Listening on {settings.host}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import DataFolderBusy, HistoryError, NotFound
 from app.gallery import Gallery, image_view
-from app.history import History, ImageRow, JobRow, Ranking
+from app.history import History, ImageRow, JobRow, Ranking, resumption
 from app.history import space as room
 from app.history.checkup import refuse_lost
 from app.history.files import file_stem, save_beside_others
@@ -181,7 +181,7 @@ class Studio:
 
         `source_id` is the picture that the job is about, `model_sha256` is of the model whose tokens the request holds.
         """
-        self.worker.check(request)
+        self.worker.check(request, model_sha256)
         _check_room(self.history)
         spec = self.model_status().spec
         kept_rows = len(request.prefix_tokens) // spec.cols if spec else 0
@@ -208,15 +208,29 @@ class Studio:
             self._bell.ring(job_id)
 
     def requeue(self, job_id: str) -> str:
-        """Queue an unfinished job's request once more; returns the new job's id. Raises RequestError."""
-        view = self.job(job_id)
+        """Queue an unfinished job once more; returns the job's id. Raises RequestError, CheckpointError.
+
+        It goes on where it ended, with what it finished; where that cannot be, a new one begins anew.
+        """
+        view, row = self.job(job_id), self.history.job(job_id)
         if not view.unfinished:
             raise RequestError(f"This job is {view.status}; only one that ended early can be painted again.")
         self._check_model(view.model, "This job is for")
-        model_sha256 = self.history.job(job_id).model_sha256
-        new_id = self.submit(view.request, view.kind, view.source_id, model_sha256)
-        self.dismiss(job_id)
-        return new_id
+        if not self._goes_on(row):
+            new_id = self.submit(view.request, view.kind, view.source_id, row.model_sha256)
+            self.dismiss(job_id)
+            return new_id
+        self.worker.check(view.request, row.model_sha256)
+        _check_room(self.history)
+        resumption.requeue(self.history, row.id)
+        self.worker.wake()
+        self._bell.ring(row.id)
+        return row.id
+
+    def _goes_on(self, row: JobRow) -> bool:
+        if not resumption.has_pictures(self.history, row.id):
+            return True
+        return self.worker.run_errand(lambda model: self.worker.continues(model, row))
 
     def dismiss(self, job_id: str) -> None:
         """The artist has seen how this job ended: no page brings it up again."""
@@ -499,6 +513,7 @@ def _job_view(row: JobRow, images: list[ImageRow], position: int) -> JobView:
         ranked_by=images[0].text_scored if images and images[0].rank else None,
         resolved=row.resolved,
         kept_rows=row.kept_rows,
+        started=row.started,
     )
 
 

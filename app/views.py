@@ -41,7 +41,7 @@ class JobView:
     of this job: a version, not a row number. `position_in_queue` is 1 for the next in line, 0 for any job not queued.
     `kind` says what it does (generate, complete); `kept_rows` are given to it.
     `source_id` is the picture the job is about, if any; `ranked_by` the text that its ranks belong to; `resolved` says
-    that the artist has dealt with how it ended.
+    that the artist has dealt with how it ended. `started` is when it was last begun: a job that ended early may go on.
     """
 
     id: str
@@ -63,6 +63,7 @@ class JobView:
     ranked_by: str | None = None
     resolved: bool = False
     kept_rows: int = 0
+    started: datetime | None = None
 
     @property
     def unfinished(self) -> bool:
@@ -78,8 +79,8 @@ class JobView:
 class ImageView:
     """A picture of the history. `request` is its job's; `created` is in UTC; `seconds` is what painting it took.
 
-    Its top `kept_rows` were given, by its parents where there are any; `kind` is its job's; `trashed` while it is in
-    the trash.
+    Its top `kept_rows` were given, by its parents where there are any, as tokens of the model with this hash; `kind` is
+    its job's; `trashed` while it is in the trash.
     """
 
     id: str
@@ -99,6 +100,7 @@ class ImageView:
     text_scored: str | None
     seconds: float
     kept_rows: int = 0
+    model_sha256: str | None = None
     kind: str = "generate"
     trashed: bool = False
 

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, TypeVar
 from app.errands import Errands
 from app.errors import HistoryError
 from app.history import Edge, History, JobRow, NewImage, Ranking
+from app.history.resumption import can_go_on
 from app.painting import Painting
-from app.ranking import as_rows
+from app.ranking import as_rows, load_candidates
 from app.recipes import Recipe
 from app.settings import Settings
 from app.styles import style_of
@@ -131,11 +132,19 @@ class Worker:
         if painting is not None and painting.job.id == job_id:
             self._cancelled.add(job_id)
 
-    def check(self, request: GenerationRequest) -> None:
-        """Raises RequestError where the request does not fit the model; passes while the model is not there yet."""
+    def check(self, request: GenerationRequest, model_sha256: str | None = None) -> None:
+        """Raises RequestError where the request does not fit the model; passes while the model is not there yet.
+
+        `model_sha256` is of the model whose tokens the request holds.
+        """
         if self._model is not None:
             from dalle_core.generate import check_prefix
 
+            if request.prefix_tokens and model_sha256 not in {None, self._model.spec.sha256}:
+                raise RequestError(
+                    f"The kept rows are tokens of another version of {self.settings.model}. Choose the picture again,"
+                    " then paint."
+                )
             check_prefix(self._model, request)
 
     def run_errand(self, do: "Callable[[ImageModel], T]") -> T:
@@ -228,20 +237,33 @@ class Worker:
             self._load()
         if self._model is None:
             raise CheckpointError(self.status.message)
-        if job.request.prefix_tokens and job.model_sha256 not in {None, self._model.spec.sha256}:
-            raise RequestError(
-                f"The kept rows are tokens of another version of {job.model}. Choose the picture again, then paint."
-            )
+        self.check(job.request, job.model_sha256)
         ranked = job.kind != REPRODUCTION
         reranker: Reranker | None = getattr(self._model, "reranker", None) if ranked else None
         outcome = Outcome("failed", "The generation ended without a result.")
-        for event in generate(self._model, job.request, reranker, lambda: self._stops(job.id)):
+        earlier = self._take_up(self._model, job, painting)
+        for event in generate(self._model, job.request, reranker, lambda: self._stops(job.id), earlier=earlier):
             if isinstance(event, Finished):
                 outcome = self._finish(painting, event, reranker)
             else:
                 self._follow(self._model, painting, event)
             self._bell.ring()
         return outcome
+
+    def continues(self, model: "ImageModel", job: JobRow) -> bool:
+        """Whether a job that ended early can go on: what it lacks would come out as it would have then."""
+        return can_go_on(self.history, job, model.spec.sha256, self._device())
+
+    def _take_up(self, model: "ImageModel", job: JobRow, painting: Painting) -> "list[Candidate]":
+        """What an earlier run of the job finished. Raises RequestError where it cannot go on with that."""
+        if not self.continues(model, job):
+            raise RequestError(
+                "What this job had finished is no longer there, or the model, its version or the device is another now."
+                " Paint it again to begin anew."
+            )
+        pictures = self.history.job_images(job.id)
+        painting.resume(pictures)
+        return load_candidates([(row, self.history.image_path(row.id)) for row in pictures])
 
     def _follow(self, model: "ImageModel", painting: Painting, event: "Event") -> None:
         from dalle_core.generate import CandidateFinished, Preview, Progress, Started

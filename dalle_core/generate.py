@@ -5,7 +5,7 @@ point depends on the width and the row: a picture painted again in the same row 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,8 +56,12 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """`row` of `rows` token rows of the micro-batch are done; `finished` of `count` candidates are complete."""
+    """`row` of `rows` token rows of the micro-batch are done; `finished` of `count` candidates are complete.
 
+    The micro-batch holds candidates first, first + 1, …
+    """
+
+    first: int
     finished: int
     count: int
     row: int
@@ -102,10 +106,13 @@ def generate(
     cancelled: Callable[[], bool] = never,
     *,
     previews: bool = True,
+    earlier: Sequence[Candidate] = (),
 ) -> Iterator[Event]:
     """Paint `request` with `model`. Cancelling takes effect within one decode step and keeps finished candidates.
 
-    `previews` off saves decoding the picture after every row, for who only waits for the end.
+    `previews` off saves decoding the picture after every row, for who only waits for the end. `earlier` are candidates
+    that an earlier run of this request finished: only the others are painted, as they would have come out then, and all
+    are ranked together.
 
     Raises RequestError, before anything is painted, where the request does not fit the model.
     """
@@ -114,14 +121,15 @@ def generate(
     conditioning = model.encode_prompts(prompts)
     yield Started(request, conditioning.notes)
     started = time.monotonic()
-    painter = _Painter(model, request, prefix, cancelled, previews)
-    finished: list[Candidate] = []
-    for first in range(0, request.count, request.batch_width):
+    painter = _Painter(model, request, prefix, cancelled, previews, frozenset(each.index for each in earlier))
+    finished = list(earlier)
+    for first in painter.starts:
         yield from painter.paint(first, conditioning)
         if painter.stopped:
             break
         finished += painter.batch
         yield from (CandidateFinished(candidate) for candidate in painter.batch)
+    finished.sort(key=lambda candidate: candidate.index)
     cut_short = painter.stopped or cancelled()
     if reranker is not None and finished and not cut_short:
         finished = rerank(reranker, request.rerank_text or request.prompt, finished)
@@ -158,11 +166,20 @@ class _Painter:
     prefix: Tensor
     cancelled: Callable[[], bool]
     previews: bool
+    done: frozenset[int]  # candidates that are there already
     batch: list[Candidate] = field(default_factory=list)
     stopped: bool = False
 
+    def __post_init__(self) -> None:
+        """A micro-batch that lacks any candidate is painted whole: each keeps its row beside the same others."""
+        count, width = self.request.count, self.request.batch_width
+        lacking = set(range(count)) - self.done
+        self.starts = sorted({index - index % width for index in lacking})
+        self.left = len(self.starts)
+        self.finished = len(self.done)
+
     def paint(self, first: int, conditioning: Conditioning) -> Iterator[Event]:
-        """Candidates first, first + 1, …: progress and a preview after each row; `batch` holds them in the end."""
+        """Candidates first, first + 1, …: progress and a preview after each row; `batch` holds the new ones then."""
         spec, width = self.model.spec, self.request.batch_width
         real = min(width, self.request.count - first)
         slot = self.request.slot
@@ -185,9 +202,13 @@ class _Painter:
         spent = time.monotonic() - started
         self.model.pace.seconds_per_row[width] = spent / (spec.rows - kept)
         self.batch = [
-            Candidate(first + i, seeds[slot + i], tokens[slot + i], images[i], spent / real) for i in range(real)
+            Candidate(first + i, seeds[slot + i], tokens[slot + i], images[i], spent / real)
+            for i in range(real)
+            if first + i not in self.done
         ]
-        yield self._progress(first + real, spec.rows, started)
+        self.finished += len(self.batch)
+        self.left -= 1
+        yield self._progress(first, spec.rows, started)
 
     def _preview(self, first: int, row: int, tokens: Tensor, shown: slice) -> Iterator[Preview]:
         if self.previews:
@@ -220,14 +241,13 @@ class _Painter:
             if (position + 1) % spec.cols == 0:
                 yield (position + 1) // spec.cols
 
-    def _progress(self, finished: int, row: int, started: float) -> Progress:
+    def _progress(self, first: int, row: int, started: float) -> Progress:
         spec, request = self.model.spec, self.request
         kept = len(self.prefix) // spec.cols
         done = row - kept
         complete = row == spec.rows
         known = self.model.pace.seconds_per_row.get(request.batch_width)
         each = (time.monotonic() - started) / done if done else known
-        batches_left = -(-(request.count - finished) // request.batch_width)
-        rows_left = batches_left * (spec.rows - kept) - (0 if complete else done)
+        rows_left = self.left * (spec.rows - kept) - (0 if complete else done)
         left = None if each is None else max(0.0, each * rows_left)
-        return Progress(finished, request.count, row, spec.rows, left)
+        return Progress(first, self.finished, request.count, row, spec.rows, left)

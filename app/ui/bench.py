@@ -5,27 +5,31 @@ Knows no widgets. An upload has an unguessable id; a picture of the history has 
 
 import base64
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.studio import Crop, Source, Studio
+from app.ui.asked import answer
+from app.ui.examples import example_pictures
 from app.ui.media import ULID
-from app.ui.payloads import Payload
-from dalle_core.errors import DalleError, RequestError
+from app.ui.payloads import Payload, thumbnail_payload
+from app.views import ImageView
+from dalle_core.errors import RequestError
 
 MAX_ID = 64
+SUGGESTED = 6
 
 
 def bench_calls(studio: Studio) -> list[Callable[[Any], Payload]]:
     """Functions of one JSON value. Each answers `{"error": words}` where it cannot."""
 
     def prepare_source(asked: Any) -> Payload:
-        try:
-            return source_payload(read_source(studio, asked))
-        except DalleError as error:
-            return {"error": str(error), "code": error.code}
+        return answer(lambda: source_payload(read_source(studio, asked)))
 
-    return [prepare_source]
+    def suggest_pictures(asked: Any) -> Payload:
+        return answer(lambda: suggestions_payload(studio.images(limit=SUGGESTED)))
+
+    return [prepare_source, suggest_pictures]
 
 
 def complete(studio: Studio, asked: Any, request: Callable[[], Any]) -> str:
@@ -55,6 +59,14 @@ def source_payload(source: Source) -> Payload:
         "reconstruction": _data_url(source.reconstruction),
         "rows": source.rows,
         "exact": source.exact,
+    }
+
+
+def suggestions_payload(latest: Sequence[ImageView]) -> Payload:
+    """Pictures to begin with: those painted last, or examples where there are none yet."""
+    return {
+        "latest": [thumbnail_payload(image) for image in latest],
+        "examples": [] if latest else example_pictures(),
     }
 
 

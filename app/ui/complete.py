@@ -25,6 +25,7 @@ BENCH = f"""<section class="bench" aria-label="The picture to complete" data-lim
 <div class="drop"><p class="drop-title">Drop a picture here, paste one, or
 <button type="button" class="choose">choose a file</button></p>
 <p>Or open any picture you painted and press Complete from here.</p>
+<div class="suggested" hidden><h3></h3><div class="suggested-row"></div></div>
 <input type="file" accept="image/*" aria-label="A picture to complete" tabindex="-1" hidden></div>
 <p class="bench-error" role="alert" hidden></p>
 <div class="workpiece" hidden>
@@ -58,6 +59,7 @@ class Widgets:
     form: tuple[gr.components.Component, ...]
     numbers: controls.Numbers
     actions: controls.Actions
+    styles: gr.HTML
     bench: gr.HTML
 
 
@@ -65,6 +67,7 @@ def layout(studio: Studio) -> Widgets:
     with gr.Row(elem_classes="studio-columns completing"):
         with gr.Column(elem_classes="composer", scale=0, min_width=320):
             prompt = controls.prompt_box(TAB, "What the whole picture shows")
+            styles = controls.style_chips()
             numbers = controls.numbers(TAB)
             actions = controls.actions(TAB)
             script_html(QUEUE, "dalleStudio.queue(element, {server})", server_functions=job_calls(studio))
@@ -73,7 +76,7 @@ def layout(studio: Studio) -> Widgets:
             bench = script_html(BENCH, BENCH_SCRIPT, server_functions=bench_calls(studio))
         with gr.Column(elem_classes="board-column"):
             script_html(BOARD, "dalleStudio.completions(element)")
-    return Widgets(controls.form(prompt, numbers, tuning), numbers, actions, bench)
+    return Widgets(controls.form(prompt, numbers, tuning), numbers, actions, styles, bench)
 
 
 def wire(studio: Studio, widgets: Widgets) -> None:

@@ -17,6 +17,7 @@ from dalle_core.errors import DalleError
 from dalle_core.request import GenerationRequest
 
 DEFAULTS = GenerationRequest(prompt="defaults", count=9, keep=4)
+CHIPS = '<section class="chips"><h3>${title}</h3><div class="chip-row"></div></section>'
 MESSAGE = '<div class="message" role="alert" hidden></div>'
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -48,6 +49,11 @@ class FineTuning:
 def prompt_box(tab: str, placeholder: str) -> gr.Textbox:
     return gr.Textbox(label="Prompt", lines=3, max_lines=8, elem_id=_id(tab, "prompt"), elem_classes="prompt-box",
                       placeholder=placeholder)  # fmt: skip
+
+
+def style_chips() -> gr.HTML:
+    """Writes the styles of its value into the prompt beside it."""
+    return script_html(CHIPS, "dalleStudio.styles(element, {props, watch})", title="Style")
 
 
 def numbers(tab: str) -> Numbers:

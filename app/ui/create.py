@@ -3,10 +3,8 @@
 Layout and wiring only. Jobs belong to the studio: this page submits them; what becomes of them comes by `/events`.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -15,16 +13,12 @@ from app.studio import Studio
 from app.ui import controls, recipe_drop
 from app.ui.browser_calls import browser_calls
 from app.ui.controls import PRIVATE, event_field, script_html, submitted, wire_numbers, wire_stop
-from app.ui.form import form_values, read_form, restored, with_restored
+from app.ui.form import form_values, read_form, restored, tokens_fit, with_restored
 from app.ui.job_calls import job_calls
 from app.ui.payloads import Payload
-from app.ui.theme import ASSETS
-from app.views import ImageView, ModelStatus
+from app.views import ImageView
 from dalle_core.errors import DalleError
 
-STYLES_SHOWN = 12
-
-CHIPS = '<section class="chips"><h3>${title}</h3><div class="chip-row"></div></section>'
 BOARD = """<div class="board"><div class="blank"><div class="blank-grid" aria-hidden="true"></div>
 <h2>Describe a picture, then press Paint.</h2>
 <p>Candidates appear here token row by token row, from the top. The best matches to your words come first.</p></div>
@@ -59,14 +53,14 @@ def layout(studio: Studio) -> Widgets:
     with gr.Row(elem_classes="studio-columns"):
         with gr.Column(elem_classes="composer", scale=0, min_width=320):
             prompt = controls.prompt_box("", "A red apple on a blue background, noto")
-            styles = script_html(CHIPS, "dalleStudio.styles(element, {props, watch})", title="Style")
+            styles = controls.style_chips()
             numbers = controls.numbers("")
             beside = script_html(RESTORED, "dalleStudio.restored(element, {props, watch})")
             actions = controls.actions("")
             script_html(QUEUE, "dalleStudio.queue(element, {server})", server_functions=job_calls(studio))
             tuning = controls.fine_tuning("")
             from_picture = recipe_drop.layout()
-            examples = script_html(CHIPS, "dalleStudio.examples(element, {props, watch})", title="Try")
+            examples = script_html(controls.CHIPS, "dalleStudio.examples(element, {props, watch})", title="Try")
         with gr.Column(elem_classes="board-column"):
             calls = [*browser_calls(studio), *job_calls(studio)]
             board = script_html(BOARD, BOARD_SCRIPT, server_functions=calls)
@@ -76,7 +70,7 @@ def layout(studio: Studio) -> Widgets:
 
 def wire(studio: Studio, widgets: Widgets) -> None:
     def paint(beside: object, *values: object) -> Payload:
-        return submitted(lambda: studio.submit(with_restored(read_form(*values), beside)))
+        return submitted(lambda: submit(studio, beside, values))
 
     actions = widgets.actions
     inputs = [widgets.beside, *widgets.form]
@@ -101,8 +95,9 @@ def wire_reuse(studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets, t
         return picture(event).prompt, gr.Tabs(selected="create")
 
     def use_settings(event: gr.EventData) -> tuple[Any, ...]:
-        request = picture(event).request
-        return *form_values(request, request.seed), restored(request), gr.Tabs(selected="create")
+        image, status = picture(event), studio.model_status()
+        beside = restored(image.request, image.model_sha256, tokens_fit(image.model_sha256, status))
+        return *form_values(image.request, image.request.seed), beside, gr.Tabs(selected="create")
 
     for gallery in galleries:
         gallery.use_seed(use_seed, outputs=[widgets.numbers.seed, tabs], **PRIVATE)
@@ -110,11 +105,6 @@ def wire_reuse(studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets, t
         gallery.use_settings(use_settings, outputs=[*widgets.form, widgets.beside, tabs], **PRIVATE)
 
 
-def style_chips(status: ModelStatus) -> list[str]:
-    return list(status.spec.styles[:STYLES_SHOWN]) if status.spec else []
-
-
-@cache
-def example_chips() -> list[str]:
-    examples: list[str] = json.loads((ASSETS / "examples.json").read_text(encoding="utf-8"))
-    return examples
+def submit(studio: Studio, beside: object, values: Sequence[object]) -> str:
+    request, model_sha256 = with_restored(read_form(*values), beside)
+    return studio.submit(request, model_sha256=model_sha256 if request.prefix_tokens else None)

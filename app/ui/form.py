@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from app.recipes import request_from_dict
+from app.views import ModelStatus
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest, even_width
 
@@ -48,28 +49,44 @@ def form_values(request: GenerationRequest, seed: int) -> tuple[object, ...]:
     return tuple(str(seed) if name == "seed" else getattr(request, name) for name in FIELDS)
 
 
-def restored(request: GenerationRequest) -> dict[str, Any] | None:
-    """What stays beside the form: all of an earlier request, and words for what the form does not show of it."""
-    parts = []
-    if request.prefix_tokens:
+def restored(request: GenerationRequest, model_sha256: str | None = None, fits: bool = True) -> dict[str, Any] | None:
+    """What stays beside the form: all of an earlier request, and words for what the form does not show of it.
+
+    Its given tokens are of the model with this hash; unless they fit the one that is open, they stay behind.
+    """
+    parts, left = [], []
+    if request.prefix_tokens and fits:
         parts.append("the given top of the picture")
+    elif request.prefix_tokens:
+        left.append("Not restored: the given top of the picture, which is tokens of another version of the model.")
+        request = replace(request, prefix_tokens=())
     if request.batch_width != even_width(request.count) or request.slot:
         parts.append(f"a batch width of {request.batch_width}, as long as there are {request.count} candidates")
     if request.rerank_text:
         parts.append(f"ranking by “{request.rerank_text}”")
-    return {"request": asdict(request), "words": f"Also restored: {'; '.join(parts)}."} if parts else None
+    words = [*([f"Also restored: {'; '.join(parts)}."] if parts else []), *left]
+    beside = {"request": asdict(request), "model_sha256": model_sha256, "words": " · ".join(words)}
+    return beside if words else None
 
 
-def with_restored(request: GenerationRequest, beside: object) -> GenerationRequest:
-    """The form's request, with what came along from an earlier one. Raises RecipeError, RequestError."""
+def with_restored(request: GenerationRequest, beside: object) -> tuple[GenerationRequest, str | None]:
+    """The form's request, with what came along from an earlier one, and the hash of the model of its given tokens.
+
+    Raises RecipeError, RequestError.
+    """
     values = beside.get("request") if isinstance(beside, dict) else None
-    if not isinstance(values, dict):
-        return request
-    earlier = request_from_dict(values)
+    if not isinstance(beside, dict) or not isinstance(values, dict):
+        return request, None
+    earlier, model_sha256 = request_from_dict(values), beside.get("model_sha256")
     along: dict[str, Any] = {"prefix_tokens": earlier.prefix_tokens, "rerank_text": earlier.rerank_text}
     if earlier.count == request.count:
         along |= {"batch_width": earlier.batch_width, "slot": earlier.slot}
-    return replace(request, **along)
+    return replace(request, **along), model_sha256 if isinstance(model_sha256, str) else None
+
+
+def tokens_fit(model_sha256: str | None, status: ModelStatus) -> bool:
+    """Whether tokens of the model with this hash mean the same to the one that is open, as far as is known."""
+    return status.spec is None or model_sha256 in {None, status.spec.sha256}
 
 
 def _seed(value: object) -> int:

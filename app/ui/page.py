@@ -9,6 +9,7 @@ from app.studio import Studio
 from app.ui import complete, create, history, recipe_drop, words
 from app.ui.api import add_endpoints
 from app.ui.brand import ASSETS, TITLE
+from app.ui.examples import example_prompts, style_chips
 from app.ui.payloads import Payload, status_payload
 
 POLL_SECONDS = 0.4
@@ -38,20 +39,21 @@ def build_page(studio: Studio) -> gr.Blocks:
         galleries = [widgets.board, gallery]
         create.wire_reuse(studio, galleries, widgets, tabs)
         complete.wire_sending(studio, galleries, completing, tabs)
-        recipe_drop.wire(widgets.from_picture, widgets.form, widgets.beside, tabs)
+        recipe_drop.wire(studio, widgets.from_picture, widgets.form, widgets.beside, tabs)
 
-        async def watch_status() -> AsyncIterator[tuple[Payload, list[str], list[str]]]:
+        async def watch_status() -> AsyncIterator[tuple[Payload, list[str], list[str], dict[str, list[str]]]]:
             """Until the model is there, or not: what changes later comes by `/events`."""
             while True:
                 current = studio.model_status()
-                yield status_payload(current), create.style_chips(current), create.example_chips()
+                styles = style_chips(current)
+                yield status_payload(current), styles, styles, example_prompts()
                 if current.state != "loading":
                     return
                 while studio.model_status() == current:
                     await asyncio.sleep(POLL_SECONDS)
 
-        page.load(watch_status, outputs=[status, widgets.styles, widgets.examples], show_progress="hidden",
-                  concurrency_limit=None, api_visibility="private")  # fmt: skip
+        told = [status, widgets.styles, completing.styles, widgets.examples]
+        page.load(watch_status, outputs=told, show_progress="hidden", concurrency_limit=None, api_visibility="private")
         add_endpoints(studio)
     return page
 

@@ -23,13 +23,14 @@ def status_payload(status: ModelStatus) -> Payload:
 
 
 def job_payload(view: JobView) -> Payload:
-    shown = view.tiles if view.status != "queued" else ()  # a long queue of large jobs stays a short message
-    tiles = [tile for tile in shown if tile.image_id or not view.final]
+    shown = view.status == "running"  # a long queue of large jobs stays a short message
+    tiles = [tile for tile in view.tiles if tile.image_id or shown]
     return {
         "id": view.id,
         "kind": view.kind,
         "status": view.status,
         "final": view.final,
+        "started": view.started.isoformat() if view.started else None,
         "again": view.unfinished and not view.resolved,
         "ranking": ranking_payload(view),
         "prompt": view.request.prompt,

@@ -3,7 +3,6 @@
 The browser sends the head of the file, where the recipe is; the service layer reads it, within its own bounds.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -15,7 +14,7 @@ from starlette.routing import Route
 from app.recipes import Recipe, request_from_json, request_to_json
 from app.studio import Studio
 from app.ui.controls import PRIVATE, event_field, script_html
-from app.ui.form import FIELDS, form_values, restored
+from app.ui.form import FIELDS, form_values, restored, tokens_fit
 from app.ui.media import UNSTORED, body_within, is_signed_in, refused
 from app.ui.payloads import Payload, counted
 from app.views import ModelStatus
@@ -27,7 +26,7 @@ MAX_SEED_DIGITS = 20
 WIDGET = """<div class="from-picture"><button type="button" class="quiet">Settings from a picture</button>
 <input type="file" accept="image/png,.png" aria-label="A picture painted here" hidden></div>"""
 SCRIPT = """dalleStudio.recipeDrop(element, {send: {
-    useRecipe: (request, seed, what) => trigger('use_recipe', {request, seed, what}),
+    useRecipe: (request, seed, what, model) => trigger('use_recipe', {request, seed, what, model}),
 }})"""
 
 
@@ -35,7 +34,9 @@ def layout() -> gr.HTML:
     return script_html(WIDGET, SCRIPT)
 
 
-def wire(widget: gr.HTML, form: tuple[gr.components.Component, ...], beside: gr.HTML, tabs: gr.Tabs) -> None:
+def wire(
+    studio: Studio, widget: gr.HTML, form: tuple[gr.components.Component, ...], beside: gr.HTML, tabs: gr.Tabs
+) -> None:
     """All settings, only the prompt or only the seed go into the form, which is shown; `beside` has what it cannot."""
 
     def use_recipe(event: gr.EventData) -> tuple[Any, ...]:
@@ -47,7 +48,9 @@ def wire(widget: gr.HTML, form: tuple[gr.components.Component, ...], beside: gr.
         wanted = FIELDS if what == "all" else (what,)
         values = zip(FIELDS, form_values(request, seed), strict=True)
         chosen = (value if name in wanted else gr.skip() for name, value in values)
-        return *chosen, restored(request) if what == "all" else gr.skip(), gr.Tabs(selected="create")
+        model = event_field(event, "model")
+        along = restored(request, model, tokens_fit(model, studio.model_status())) if what == "all" else gr.skip()
+        return *chosen, along, gr.Tabs(selected="create")
 
     widget.use_recipe(use_recipe, outputs=[*form, beside, tabs], **PRIVATE)
 
@@ -89,7 +92,8 @@ def recipe_payload(recipe: Recipe, status: ModelStatus) -> Payload:
         "seed": str(recipe.seed),
         "settings": _recipe_words(recipe),
         "notes": _recipe_notes(recipe, status),
-        "request": request_to_json(replace(request, prefix_tokens=())),
+        "request": request_to_json(request),
+        "model": recipe.model_sha256,
     }
 
 
@@ -109,6 +113,8 @@ def _recipe_notes(recipe: Recipe, status: ModelStatus) -> list[str]:
         notes.append(f"Painted by {recipe.model}; here {spec.name} is open, so the picture will be another.")
     elif spec is not None and recipe.model_sha256 != spec.sha256:
         notes.append(f"Painted by another version of {recipe.model}, so the picture will be another.")
-    if recipe.request.prefix_tokens:
+    if recipe.request.prefix_tokens and tokens_fit(recipe.model_sha256, status):
+        notes.append("The top of this picture was given to it. All settings bring that top along.")
+    elif recipe.request.prefix_tokens:
         notes.append("The top of this picture was given to it. The settings alone paint a whole new one.")
     return notes

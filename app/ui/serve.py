@@ -24,6 +24,7 @@ from app.ui.installable import installable_routes
 from app.ui.media import media_routes
 from app.ui.recipe_drop import recipe_routes
 from app.ui.share import share
+from app.ui.tools_sign_in import ToolsSignIn, let_tools_in
 
 if TYPE_CHECKING:
     import gradio
@@ -101,6 +102,7 @@ def open_page(
             "routes": [*media_routes(studio), *event_routes(studio), *recipe_routes(studio), *installable_routes()],
             "middleware": [
                 *guards((hosts or KnownHosts(settings)).knows),
+                Middleware(ToolsSignIn, auth=settings.auth),
                 Middleware(Visits, visited=visited),
                 Middleware(FirstScript, script=words.script(settings.language)),
             ],
@@ -109,6 +111,8 @@ def open_page(
     if settings.mcp and page.mcp_error:  # which Gradio keeps to itself
         page.close(verbose=False)
         raise MissingPackage(f'--mcp cannot start: {page.mcp_error}. Try: pip install --upgrade "gradio[mcp]"')
+    if settings.mcp and settings.auth:
+        let_tools_in(page, settings.auth)
     return page
 
 

@@ -3,8 +3,8 @@
 "use strict";
 
 (() => {
-  const { t } = dalleWords;
-  const { setText, original, remember, recalled, dialog, mainBoard } = dalleStudio.tools;
+  const { t, language } = dalleWords;
+  const { make, setText, original, thumbnail, remember, recalled, fillPrompt, dialog, mainBoard } = dalleStudio.tools;
   const CHOSEN = "dalle-studio-chosen";
   const COMPLETED = "dalle-studio-completed";
   const SETTLE_MS = 180; // after the last change of the square, before the tokens are asked for
@@ -13,6 +13,8 @@
 
   const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
   const middle = () => ({ x: 0.5, y: 0.5, side: 1, letterbox: false });
+
+  const decoded = base64 => new File([Uint8Array.from(atob(base64), byte => byte.charCodeAt(0))], "example.png");
 
   let bench = null; // the one on this page, once its tab was opened
 
@@ -23,7 +25,7 @@
       Object.assign(this, {
         node: find(".bench"), drop: find(".drop"), file: find("input[type=file]"), error: find(".bench-error"), workpiece: find(".workpiece"),
         fit: find(".fit"), full: find(".full"), mask: find(".mask"), cut: find(".cut"), handle: find(".handle"), made: find(".made img"), madePane: find(".made"),
-        rows: find("input[name=rows]"), side: find("input[name=side]"), box: find("input[name=letterbox]"), kept: find(".kept"),
+        suggested: find(".suggested"), rows: find("input[name=rows]"), side: find("input[name=side]"), box: find("input[name=letterbox]"), kept: find(".kept"),
       });
       this.limit = Number(this.node.dataset.limit);
       this.picture = null; // {upload} or {image}: an id of the server's
@@ -31,6 +33,7 @@
       this.of = 0; // token rows of the model, once known
       this.asked = 0;
       this.listen(find(".choose"), find(".another"));
+      new IntersectionObserver(([drop]) => { if (drop.isIntersecting) this.suggest(); }).observe(this.drop);
     }
 
     listen(choose, another) {
@@ -64,6 +67,27 @@
       if (!file || this.node.offsetParent === null) return;
       event.preventDefault();
       this.take(file);
+    }
+
+    /* Something to begin with: what was painted last, or examples. */
+    async suggest() {
+      const { latest = [], examples = [] } = await this.server.suggest_pictures({}).catch(() => ({}));
+      const offers = [
+        ...latest.map(({ image, prompt }) => this.offer(thumbnail(image), prompt, () => this.use({ image }, middle()))),
+        ...examples.map(({ data, words }) => this.offer(`data:image/png;base64,${data}`, words[language], () => this.take(decoded(data)))),
+      ];
+      setText(this.suggested.querySelector("h3"), latest.length ? t("Painted last") : t("Or try one of these"));
+      this.suggested.querySelector(".suggested-row").replaceChildren(...offers);
+      this.suggested.hidden = !offers.length;
+    }
+
+    offer(src, words, choose) {
+      const chosen = () => {
+        const box = this.node.closest(".studio-columns").querySelector(".prompt-box textarea");
+        if (!box.value.trim()) fillPrompt(words, box);
+        choose();
+      };
+      return make("button", { type: "button", title: words, "aria-label": t("Complete “{words}”", { words }), onclick: chosen }, make("img", { src, alt: "" }));
     }
 
     async take(file) {

@@ -51,7 +51,7 @@ window.dalleStudio.recipeDrop = (() => {
     }
 
     use(what) {
-      this.send.useRecipe(this.found.request, this.found.seed, what);
+      this.send.useRecipe(this.found.request, this.found.seed, what, this.found.model);
       this.node.close();
     }
   }

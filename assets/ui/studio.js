@@ -3,7 +3,7 @@
 "use strict";
 
 window.dalleStudio ??= (() => {
-  const { t, when } = window.dalleWords;
+  const { t, when, language } = window.dalleWords;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   // "news": what the studio tells every page; "submitted": a job was taken; "finished": the history has something new
   const announce = new EventTarget();
@@ -124,9 +124,9 @@ window.dalleStudio ??= (() => {
 
   const PROMPT = ".prompt-box textarea";
   const promptBox = () => document.querySelector("#prompt textarea"); // Create's
+  const promptNear = element => element.closest(".composer")?.querySelector(PROMPT); // once it is there
 
-  function fillPrompt(text) {
-    const box = promptBox();
+  function fillPrompt(text, box = promptBox()) {
     if (!box) return;
     box.value = text;
     box.dispatchEvent(new Event("input", { bubbles: true }));
@@ -135,21 +135,22 @@ window.dalleStudio ??= (() => {
 
   const clauses = text => text.split(/\s*[,，]\s*/).filter(Boolean);
 
-  function toggleStyle(style) {
-    const parts = clauses(promptBox()?.value ?? "");
+  function toggleStyle(style, box) {
+    const parts = clauses(box?.value ?? "");
     const rest = parts.filter(part => part !== style);
-    fillPrompt((rest.length < parts.length ? rest : [...parts, style]).join(", "));
+    fillPrompt((rest.length < parts.length ? rest : [...parts, style]).join(", "), box);
   }
 
-  function markStyles(row) {
-    const parts = clauses(promptBox()?.value ?? "");
+  function markStyles(row, box) {
+    const parts = clauses(box?.value ?? "");
     for (const chip of row.children) chip.setAttribute("aria-pressed", String(parts.includes(chip.textContent)));
   }
 
+  /* `props.value` is a list of texts, or one for each language. */
   function chips(element, { props, watch }, click, shown = () => {}) {
     const row = element.querySelector(".chip-row");
     const show = () => {
-      const texts = props.value || [];
+      const texts = props.value?.[language] ?? (props.value || []);
       row.replaceChildren(...texts.map(text => make("button", { type: "button", class: "chip", text, onclick: () => click(text) })));
       row.parentElement.hidden = !texts.length;
       shown(row);
@@ -160,13 +161,14 @@ window.dalleStudio ??= (() => {
   }
 
   function styles(element, context) {
-    const row = chips(element, context, toggleStyle, markStyles);
-    document.addEventListener("input", event => { if (event.target === promptBox()) markStyles(row); });
+    const box = () => promptNear(element);
+    const row = chips(element, context, style => toggleStyle(style, box()), row => markStyles(row, box()));
+    document.addEventListener("input", event => { if (event.target === box()) markStyles(row, box()); });
   }
 
   /* Also keeps an unsent prompt over a reload. */
   function examples(element, context) {
-    chips(element, context, fillPrompt);
+    chips(element, context, text => fillPrompt(text));
     document.addEventListener("input", event => { if (event.target === promptBox()) remember(DRAFT, event.target.value); });
     whenThere(promptBox, box => { if (!box.value && recalled(DRAFT, "")) fillPrompt(recalled(DRAFT, "")); });
   }
@@ -271,13 +273,16 @@ window.dalleStudio ??= (() => {
     }
 
     update(job) {
-      if (this.final && !job.final) return; // an older message that took longer
+      if (this.final && !job.final && job.started && job.started <= this.started) return; // an older message that took longer
       const changed = this.status !== job.status;
       this.final = job.final;
       this.status = job.status;
+      if (this.started !== job.started) this.progress = 0; // it goes on after it had ended
+      this.started = job.started;
       this.node.dataset.status = job.status;
       setText(this.state, t(job.state));
       this.offers.hidden = !job.again;
+      setText(this.again, job.tiles.length ? t("Paint the rest") : t("Paint again"));
       this.ranking.update(job);
       this.advance(job);
       if (this.notes.children.length !== job.notes.length) this.notes.replaceChildren(...job.notes.map(text => make("li", { text: t(text) })));
@@ -288,7 +293,7 @@ window.dalleStudio ??= (() => {
 
     advance(job) {
       this.progress = Math.max(this.progress, job.progress);
-      this.bar.hidden = job.final;
+      this.bar.hidden = job.status !== "running";
       this.bar.setAttribute("aria-valuenow", String(Math.round(this.progress * 100)));
       this.bar.firstChild.style.transform = `scaleX(${this.progress})`;
     }
@@ -410,6 +415,7 @@ window.dalleStudio ??= (() => {
 
     update({ ranking }) {
       this.opener.hidden = !ranking;
+      if (!ranking) this.open(false);
       this.said.hidden = !ranking || ranking.own;
       if (ranking && !ranking.own) setText(this.told, t("Ranked by “{text}”", ranking));
     }
@@ -575,6 +581,6 @@ window.dalleStudio ??= (() => {
     }
   }
 
-  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, whenThere, dialog, mainBoard: () => main, UNANSWERED };
+  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fillPrompt, whenThere, dialog, mainBoard: () => main, UNANSWERED };
   return { status, message, restored, styles, examples, board, tools };
 })();

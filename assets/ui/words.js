@@ -67,8 +67,32 @@ window.dalleWords ??= (() => {
       if (words) texts.currentNode.data = before + t(words) + after;
     }
     for (const name of ["placeholder", "aria-label", "title", "alt"]) {
-      for (const node of element.querySelectorAll(`[${name}]`)) node.setAttribute(name, t(node.getAttribute(name)));
+      for (const node of element.querySelectorAll(`[${name}]`)) rename(node, name);
     }
+  }
+
+  function rename(node, name) {
+    const words = node.getAttribute(name), said = t(words);
+    if (said !== words) node.setAttribute(name, said);
+  }
+
+  /* What Gradio says by itself, whenever it comes up, is in English only: the names of a slider's parts, and messages. */
+  const PARTS = "[aria-label^='number input for '], [aria-label^='range slider for ']";
+  const MESSAGE = ".toast-body";
+
+  function follow(changes) {
+    const changed = new Set(changes.map(change => change.target).filter(node => node.nodeType === Node.ELEMENT_NODE));
+    for (const node of changed) {
+      if (node.matches(PARTS)) rename(node, "aria-label");
+      for (const part of node.querySelectorAll(PARTS)) rename(part, "aria-label");
+      const messages = node.closest(MESSAGE) ? [node.closest(MESSAGE)] : node.querySelectorAll(MESSAGE);
+      for (const message of messages) localize(message);
+    }
+  }
+
+  if (translated.size) {
+    const what = { childList: true, subtree: true, attributes: true, attributeFilter: ["aria-label"] };
+    new MutationObserver(follow).observe(document.documentElement, what);
   }
 
   function chooser(element) {

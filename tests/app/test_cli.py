@@ -124,7 +124,6 @@ def read_request() -> GenerationRequest:
         (["--listen"], "--auth"),
         (["--listen", "--auth", "nobody"], "USER:PASSWORD"),
         (["--share"], "--auth"),
-        (["--mcp", "--auth", "a:b"], "--mcp"),
         (["--allowed-host", "http://a.lan"], "http://a.lan"),
         (["--port", "0"], "--port"),
         (["--nonsense"], "--nonsense"),

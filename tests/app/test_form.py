@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 
 from app.errors import RecipeError
-from app.ui.form import form_values, read_form, restored, with_restored
+from app.ui.form import form_values, read_form, restored, tokens_fit, with_restored
+from app.views import ModelStatus
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest
+from tests.fakes import SPEC
 
 FULL = GenerationRequest(
     "red apple", "blue", count=9, keep=3, seed=7, temperature=0.5, top_k=8, top_p=0.9, guidance_scale=3.0,
@@ -22,21 +24,21 @@ def through_the_browser(beside: object) -> object:
 
 def test_restored_settings_give_the_same_request() -> None:
     beside = through_the_browser(restored(FULL))
-    assert with_restored(read_form(*form_values(FULL, FULL.seed)), beside) == FULL
+    assert with_restored(read_form(*form_values(FULL, FULL.seed)), beside) == (FULL, None)
     lone = replace(FULL, count=1, keep=1, slot=2)
-    assert with_restored(read_form(*form_values(lone, 7)), through_the_browser(restored(lone))) == lone
+    assert with_restored(read_form(*form_values(lone, 7)), through_the_browser(restored(lone, "ab"))) == (lone, "ab")
 
 
 def test_what_the_form_shows_is_the_artists() -> None:
     values = list(form_values(FULL, FULL.seed))
     values[0] = "green apple"
-    assert with_restored(read_form(*values), restored(FULL)) == replace(FULL, prompt="green apple")
+    assert with_restored(read_form(*values), restored(FULL))[0] == replace(FULL, prompt="green apple")
 
 
 def test_another_count_takes_its_own_batch_width() -> None:
     values = list(form_values(FULL, FULL.seed))
     values[2] = 6
-    request = with_restored(read_form(*values), restored(FULL))
+    request, _ = with_restored(read_form(*values), restored(FULL))
     assert (request.count, request.batch_width, request.prefix_tokens) == (6, 6, FULL.prefix_tokens)
 
 
@@ -48,10 +50,23 @@ def test_what_comes_along_is_said_and_nothing_comes_along_where_the_form_shows_a
     assert restored(GenerationRequest("red apple", count=9, keep=4)) is None
 
 
+def test_given_tokens_that_mean_something_else_now_stay_behind() -> None:
+    beside = restored(FULL, "ab", fits=False) or {}
+    assert "Not restored: the given top" in beside["words"]
+    assert with_restored(read_form(*form_values(FULL, FULL.seed)), beside)[0] == replace(FULL, prefix_tokens=())
+
+
+@pytest.mark.parametrize(("sha256", "fits"), [(None, True), (SPEC.sha256, True), ("0" * 64, False)])
+def test_tokens_fit_the_model_they_are_of(sha256: str | None, fits: bool) -> None:
+    status = ModelStatus("ready", "fake", "", SPEC, "cpu")
+    assert tokens_fit(sha256, status) is fits
+    assert tokens_fit(sha256, replace(status, spec=None))
+
+
 @pytest.mark.parametrize("nothing", [None, "", [], {}, {"request": None}, {"words": "x"}])
 def test_without_a_restored_request_the_form_is_all(nothing: object) -> None:
     request = read_form(*form_values(FULL, 7))
-    assert with_restored(request, nothing) == request
+    assert with_restored(request, nothing) == (request, None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from app.recipes import read_recipe
 from app.settings import PROJECT_FOLDER
-from tests.app.conftest import StartStudio, request, wait_until, watched
+from app.studio import JobView, Studio
+from tests.app.conftest import StartStudio, painted, request, wait_until, watched
 
 STUDIO = """
 import pathlib, sys
@@ -52,11 +53,19 @@ def test_a_killed_studio_loses_nothing_that_was_finished(tmp_path: Path, start_s
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     connection.close()
 
-    again = watched(studio, studio.requeue(running))[-1]
+    finished = {tile.index: tile.image_id for tile in view.tiles}
+    assert studio.requeue(running) == running
+    again = watched(studio, running)[-1]
     assert (again.status, again.finished) == ("done", 40)
     assert again.request == view.request == request(count=40, keep=1)
-    recipes = [read_recipe(studio.image_path(tile.image_id or "")) for tile in again.tiles]
-    tokens = {recipe.seed: recipe.tokens for recipe in recipes}
-    for tile in view.tiles:
-        assert read_recipe(studio.image_path(tile.image_id or "")).tokens == tokens[tile.seed]
+    assert finished.items() <= {tile.index: tile.image_id for tile in again.tiles}.items()
+    assert sorted(tile.rank or 0 for tile in again.tiles) == list(range(1, 41))
+    at_once = painted(studio, count=40, keep=1)
+    assert tokens(studio, again) == tokens(studio, at_once)
     assert studio.interrupted() == []
+
+
+def tokens(studio: Studio, view: JobView) -> dict[int, tuple[int, ...]]:
+    """Of every picture of a job, by its seed."""
+    recipes = [read_recipe(studio.image_path(tile.image_id or "")) for tile in view.tiles]
+    return {recipe.seed: recipe.tokens for recipe in recipes}

@@ -84,19 +84,20 @@ def test_what_does_not_wait_cannot_be_moved(busy: tuple[Studio, list[str]]) -> N
     assert [view.id for view in studio.queue()] == jobs[1:]
 
 
-def test_what_ended_early_is_queued_again_as_a_new_job(busy: tuple[Studio, list[str]]) -> None:
+def test_what_ended_early_waits_once_more_behind_the_others(busy: tuple[Studio, list[str]]) -> None:
     studio, jobs = busy
+    studio.cancel(jobs[0])
+    before = studio.job(jobs[0])
+    assert studio.requeue(jobs[0]) == jobs[0]
+    assert [view.id for view in studio.queue()] == [*jobs[1:], jobs[0]]
+    assert studio.job(jobs[0]).request == before.request
+    studio.clear_queue()
     running = studio.running_job()
     assert running is not None
-    studio.cancel(jobs[0])
     studio.cancel(running)
-    again = studio.requeue(jobs[0])
-    assert again not in jobs
-    assert studio.job(again).request == studio.job(jobs[0]).request
-    assert studio.job(jobs[0]).resolved
-    assert watched(studio, again)[-1].status == "done"
+    assert watched(studio, studio.requeue(jobs[0]))[-1].status == "done"
     with pytest.raises(RequestError, match="only one that ended early"):
-        studio.requeue(again)
+        studio.requeue(jobs[0])
 
 
 def test_a_failed_job_is_queued_again(start_studio: StartStudio) -> None:

@@ -74,11 +74,5 @@ def test_a_public_link_needs_a_password_or_a_clear_wish() -> None:
     check_exposure(Settings(share=True, insecure=True))
 
 
-def test_what_cannot_ask_for_a_password_is_not_put_beside_one() -> None:
-    check_exposure(Settings(mcp=True))
-    with pytest.raises(RequestError, match="--mcp"):
-        check_exposure(Settings(mcp=True, auth=("me", "secret")))
-
-
 def test_the_password_is_not_shown() -> None:
     assert "secret" not in repr(Settings(auth=("me", "secret")))

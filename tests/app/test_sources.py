@@ -151,6 +151,13 @@ def test_kept_rows_of_another_model_are_not_painted_on(start_studio: StartStudio
     assert painted(studio).status == "done"
 
 
+def test_kept_rows_of_another_model_are_refused_at_once_where_it_is_known(studio: Studio) -> None:
+    wait_until(lambda: studio.model_status().state == "ready")
+    with pytest.raises(RequestError, match="another version of fake"):
+        studio.submit(request(prefix_tokens=(0,) * COLS), model_sha256="e" * 64)
+    assert studio.queue() == []
+
+
 @pytest.mark.parametrize("rows", [-1, 0, ROWS, ROWS + 1])
 def test_rows_out_of_range_name_the_range_and_queue_nothing(studio: Studio, rows: int) -> None:
     source = studio.prepare_source(file(picture()))

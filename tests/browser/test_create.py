@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.ui.brand import ASSETS
+from app.ui.examples import example_prompts
 from tests.browser.conftest import Served, Visit
 
 pytestmark = pytest.mark.browser
@@ -108,8 +108,7 @@ def test_a_prompt_is_text_and_a_cut_is_told(served: Served, visit: Callable[[str
 def test_chips_write_the_prompt(served: Served, visit: Callable[[str], Visit]) -> None:
     page = visit(served.url).open()
     prompt, style = page.locator("#prompt textarea"), page.get_by_role("button", name="noto", exact=True)
-    examples = json.loads((ASSETS / "examples.json").read_text(encoding="utf-8"))
-    example = next(text for text in examples if "," not in text)  # one that names no style
+    example = next(text for text in example_prompts()["en"] if "," not in text)  # one that names no style
     page.get_by_role("button", name=example, exact=True).click()
     style.click()
     expect(prompt).to_have_value(f"{example}, noto")

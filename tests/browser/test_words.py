@@ -1,6 +1,5 @@
 """The page in English and in Chinese: chosen in the page, remembered by the browser, and nobody else's business."""
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,20 +8,19 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.studio import Studio
-from app.ui.brand import ASSETS, TITLE
+from app.ui.brand import TITLE
 from tests.browser.conftest import Served, Visit
+from tests.browser.test_recipe_drop import drop
 from tests.fakes import SPEC, FakeModel, fake_studio
 
 pytestmark = pytest.mark.browser
-READ = """() => [...document.querySelectorAll("main *, dialog[open] *")].filter(node => node.checkVisibility())
+READ = """() => [...document.querySelectorAll("body *")].filter(node => node.checkVisibility())
     .flatMap(node => [
         ...[...node.childNodes].filter(child => child.nodeType === Node.TEXT_NODE).map(child => child.data),
         ...["placeholder", "aria-label", "title", "alt"].map(name => node.getAttribute(name) ?? ""),
     ])"""
-EXAMPLES = json.loads((ASSETS / "examples.json").read_text(encoding="utf-8"))
-GRADIOS = "number input for |range slider for "  # the names it gives its sliders' parts, in English only
-RIGHT = (*EXAMPLES, *SPEC.styles, SPEC.name, TITLE, "Top-", "token", "English", "Language", "cpu", "kB", "MB")
-NAMES = re.compile("|".join([GRADIOS, *map(re.escape, RIGHT)]))
+RIGHT = (*SPEC.styles, "twemoji", SPEC.name, TITLE, "Top-", "token", "English", "Language", "cpu", "kB", "MB")
+NAMES = re.compile("|".join(map(re.escape, RIGHT)))
 
 
 def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
@@ -74,6 +72,38 @@ def test_no_english_is_left_in_the_chinese_page(
     dialog.get_by_role("button", name="复制配方").click()
     expect(dialog.get_by_role("status").filter(has_text="配方")).to_have_text("配方已复制。")
     assert visitor.errors == []
+
+
+def test_no_english_is_left_in_questions_the_queue_and_messages(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    model = FakeModel()
+    studio = fake_studio(tmp_path, model, open_browser=False)
+    visitor = visit(serve_studio(studio))
+    visitor.page.add_init_script("localStorage.setItem('dalle-studio-language', 'zh')")
+    page, dialog = visitor.open(), visitor.page.get_by_role("dialog")
+    visitor.paint("雪人", count=5)
+    expect(page.locator(".run")).to_have_attribute("data-status", "done")
+    image = studio.images(limit=1)[0]
+    for data in (studio.image_path(image.id).read_bytes(), b"<svg></svg>"):
+        drop(page, "#prompt", data)
+        expect(dialog).to_be_visible()
+        assert _english(page) == []
+        dialog.get_by_role("button", name="关闭").click()
+    model.step_seconds = 0.04
+    for _ in range(4):
+        visitor.paint("灯塔", count=16)
+    expect(page.locator(".queue-list li")).to_have_count(3)
+    page.locator(".queue .remove").first.click()
+    expect(page.locator(".queue-foot")).to_be_visible()
+    assert _english(page) == []
+    page.locator(".grid.best .tile[data-state=done]").first.click()
+    with studio.history.writing() as writer:
+        writer.execute("DELETE FROM images")
+    dialog.get_by_role("button", name="使用种子").click()
+    expect(page.locator(".toast-body")).to_contain_text("没有图片")
+    assert _english(page) == []
+    studio.clear_queue()
 
 
 def test_a_message_is_known_by_its_template(served: Served, visit: Callable[[str], Visit]) -> None:

@@ -301,3 +301,30 @@ class TestRequest:
 @pytest.mark.parametrize(("count", "width"), [(1, 1), (4, 4), (8, 8), (9, 5), (16, 8), (20, 7), (256, 8)])
 def test_pictures_are_shared_evenly_among_micro_batches(count: int, width: int) -> None:
     assert GenerationRequest("red apple", count=count, keep=1).batch_width == width
+
+
+class TestEarlier:
+    def test_only_the_others_are_painted_and_all_are_ranked(self):
+        whole = last(run(request(count=9, batch_width=4), reranker=RedReranker()))
+        by_index = {candidate.index: candidate for candidate in whole.candidates}
+        model = UniformModel()
+        events = list(
+            generate(
+                model, request(count=9, batch_width=4), RedReranker(), earlier=[by_index[i] for i in (0, 1, 2, 3, 5)]
+            )
+        )
+        assert model.widths == [4, 4]
+        assert [event.candidate.index for event in of_kind(events, CandidateFinished)] == [4, 6, 7, 8]
+        again = last(events)
+        assert [candidate.index for candidate in again.candidates] == [
+            candidate.index for candidate in whole.candidates
+        ]
+        assert [c.tokens.tolist() for c in again.candidates] == [c.tokens.tolist() for c in whole.candidates]
+        assert [(p.first, p.finished) for p in of_kind(events, Progress) if p.row == p.rows] == [(4, 8), (8, 9)]
+
+    def test_where_nothing_is_missing_it_is_only_ranked(self):
+        whole = last(run(request()))
+        model = UniformModel()
+        events = list(generate(model, request(), RedReranker(), earlier=whole.candidates))
+        assert model.widths == []
+        assert {candidate.rank for candidate in last(events).candidates} == {1, 2, 3, 4, 5}

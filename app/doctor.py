@@ -177,10 +177,15 @@ class _Mending:
             self.lost.append(f"{len(gone)} pictures of the lost database have no file any more.")
 
     def _accept(self, history: History, image_ids: list[str]) -> None:
-        accepted = sum(repair.accept(history, image_id) for image_id in image_ids)
+        damaged = [image_id for image_id in image_ids if not repair.accept(history, image_id)]
+        accepted = len(image_ids) - len(damaged)
         self._tell(accepted, "picture", "was changed by another program and is taken as it is now")
-        if unreadable := len(image_ids) - accepted:
-            self.lost.append(f"{unreadable} changed pictures cannot be shown any more. Put them back from a backup.")
+        if damaged:
+            repair.hide(history, damaged)
+            files = "1 file is" if len(damaged) == 1 else f"{len(damaged)} files are"
+            self.lost.append(
+                f"{files} damaged and cannot be shown: out of sight until put back from a backup and repaired again."
+            )
 
     def _mend_files(self, history: History) -> None:
         problems = check_history(self.settings)
@@ -199,7 +204,9 @@ class _Mending:
         if count == 1:
             self.mended.append(f"1 {noun} {words}.")
         elif count:
-            plural = words.replace("has a row", "have rows").replace("was ", "were ", 1).replace("is ", "are ", 1)
+            plural = words
+            for one, more in _PLURALS:
+                plural = plural.replace(one, more, 1)
             self.mended.append(f"{count} {noun}s {plural}.")
 
 
@@ -208,6 +215,14 @@ def _marked(known: list[Marks]) -> set[str]:
     rows = known[0]["images"].records() if known and "images" in known[0] else []
     return {str(row.get("id")) for row in rows if row.get("trashed_at") is None}
 
+
+_PLURALS = (
+    ("has a row", "have rows"),
+    ("its file is", "their files are"),
+    ("where it had", "where they had"),
+    ("was ", "were "),
+    ("is taken as it is", "are taken as they are"),
+)
 
 _PLACING: dict[Kind, tuple[Callable[[History, list[str]], None], str]] = {
     "file_missing": (repair.hide, "was taken out of sight: its file is gone"),

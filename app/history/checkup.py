@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from PIL import Image
+
 from app.errors import HistoryError, RecipeError
 from app.history import marks
 from app.history.files import locate, thumbnail_of
@@ -168,17 +170,27 @@ def _check_files(settings: Settings, connection: sqlite3.Connection) -> list[Pro
 def _check_row(settings: Settings, row: sqlite3.Row) -> Iterator[Problem]:
     image_id, path = row["id"], row["path"]
     file = locate(settings.images, path)
-    hidden = bool(row["hidden"])  # its file was gone; one in the trash has its file
+    hidden = bool(row["hidden"])  # its file was gone or damaged; one in the trash has its file
     if file is None or not file.is_file():
         if not hidden:
             yield Problem("file_missing", image_id, f"The file images/{path} is gone.")
         return
-    if _hash(file) != row["sha256"]:
+    changed = _hash(file) != row["sha256"]
+    if changed and (not hidden or can_be_shown(file)):
         yield Problem("file_changed", image_id, f"The file images/{path} is not the one that was written.")
-    elif hidden:
+    elif hidden and not changed:
         yield Problem("file_back", image_id, f"The file images/{path} is there again.")
     if not hidden and not thumbnail_of(settings.thumbnails, path).is_file():
         yield Problem("thumbnail_missing", image_id, f"The picture images/{path} has no thumbnail.")
+
+
+def can_be_shown(file: Path) -> bool:
+    try:
+        with Image.open(file, formats=("PNG",)) as image:
+            image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def _check_loose(settings: Settings, path: str, by_id: Mapping[str, sqlite3.Row], hashes: Container[str]) -> Problem:

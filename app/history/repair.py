@@ -86,7 +86,7 @@ def rebuild_search(history: History) -> None:
 
 
 def hide(history: History, image_ids: Iterable[str]) -> None:
-    """Take pictures whose files are gone out of sight; their rows stay, for the day the files come back."""
+    """Take pictures whose files are gone or damaged out of sight; their rows stay, for the day the files come back."""
     with history.writing() as writer:
         rows = [(datetime.now(UTC).isoformat(), image_id) for image_id in image_ids]
         writer.executemany("UPDATE images SET trashed_at = ?, trash_batch = NULL WHERE id = ?", rows)

@@ -1,4 +1,7 @@
-"""How text becomes search terms. SQLite's tokenizer knows no Chinese or Japanese words: each character is a term."""
+"""How text becomes search terms. SQLite's tokenizer knows no Chinese or Japanese words: each character is a term.
+
+Nor does it know emoji and other symbols: each becomes a word made of its number.
+"""
 
 import re
 import unicodedata
@@ -17,9 +20,11 @@ _CJK = re.compile(
     "])"
 )
 
+_JOINER = re.compile("[\u200d\ufe00-\ufe0f]")  # between the parts of an emoji, and how one is to look
+
 
 def indexable(text: str) -> str:
-    """What goes into the index for `text`: each CJK character set apart, full-width letters as plain ones."""
+    """What goes into the index for `text`: each CJK character and symbol apart, full-width letters as plain ones."""
     return " ".join(_CJK.sub(r" \1 ", _clean(text)).split())
 
 
@@ -40,5 +45,14 @@ def _phrase(word: str) -> str:
 
 def _clean(text: str) -> str:
     """Normalized, without what SQLite's text cannot hold: lone surrogates and control characters."""
-    folded = unicodedata.normalize("NFKC", text)
-    return "".join(" " if unicodedata.category(character) in {"Cc", "Cs"} else character for character in folded)
+    return "".join(_spelled(character) for character in unicodedata.normalize("NFKC", text))
+
+
+def _spelled(character: str) -> str:
+    match unicodedata.category(character):
+        case "Cc" | "Cs":
+            return " "
+        case "So":
+            return f" u{ord(character):x} "
+        case _:
+            return "" if _JOINER.match(character) else character

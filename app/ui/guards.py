@@ -22,6 +22,8 @@ OPEN_PATHS = frozenset(
     }
 )  # fmt: skip
 OPEN_FOLDERS = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/", "/gradio_api/call/", "/gradio_api/mcp/")
+# Gradio reads a body whole, before it asks who sends it. The largest it needs to is a picture in base64.
+MAX_BODY_BYTES = 64 * 2**20
 OWN_FOLDERS = ("/media/", "/icons/")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Gradio compiles its templates in the browser, hence 'unsafe-eval'; everything else stays on this server.
@@ -53,6 +55,7 @@ def guards(knows_host: Callable[[str], bool]) -> list[Middleware]:
         Middleware(KnownHost, knows=knows_host),
         Middleware(SameOrigin),
         Middleware(ClosedPaths),
+        Middleware(BoundedBodies),
         Middleware(ProtectiveHeaders),
     ]
 
@@ -101,6 +104,36 @@ class ClosedPaths:
             await _refuse(scope, receive, send, "This studio does not serve this.", 403)
         else:
             await self.app(scope, receive, send)
+
+
+class BoundedBodies:
+    """Reads no more than MAX_BODY_BYTES of what is sent to Gradio's routes; ours have bounds of their own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(OWN_FOLDERS):
+            await self.app(scope, receive, send)
+            return
+        said = Headers(scope=scope).get("content-length", "")
+        if said.isdecimal() and int(said) > MAX_BODY_BYTES:
+            await _refuse(scope, receive, send, f"At most {MAX_BODY_BYTES // 2**20} MiB are read.", 413)
+        else:
+            await self.app(scope, _bounded(receive), send)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """`receive`, which ends like a connection that broke where more comes than is read."""
+    room = MAX_BODY_BYTES
+
+    async def receive_within() -> Message:
+        nonlocal room
+        message = await receive()
+        room -= len(message.get("body", b""))
+        return message if room >= 0 else {"type": "http.disconnect"}
+
+    return receive_within
 
 
 def is_open(path: str) -> bool:

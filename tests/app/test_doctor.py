@@ -177,14 +177,30 @@ def test_a_picture_whose_file_is_gone_comes_back_with_it(settings: Settings, ids
     assert dump(settings) == before
 
 
-def test_an_unreadable_picture_stays_and_is_told(settings: Settings, ids: list[str]) -> None:
-    file = file_of(settings, ids[0])
-    broken = file.read_bytes()[:-30]
-    file.write_bytes(broken)
+def test_a_damaged_picture_is_told_and_out_of_sight_until_its_file_is_put_back(
+    settings: Settings, ids: list[str]
+) -> None:
+    file, before = file_of(settings, ids[0]), dump(settings)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-30])
     report = doctor.mend(settings)
-    assert not report.is_sound
-    assert "cannot be shown" in report.lost[0]
-    assert file.read_bytes() == broken
+    assert report.is_sound
+    assert "1 file is damaged and cannot be shown" in report.lost[0]
+    assert file.read_bytes() == whole[:-30]
+    assert kinds(settings) == []
+    history = History(settings, owner=True)
+    assert ids[0] not in [row.id for row in history.images("", 10, None, kept_only=False)]
+    history.close()
+    file.write_bytes(whole)
+    assert kinds(settings) == ["file_back"]
+    doctor.mend(settings)
+    assert dump(settings) == before
+
+
+def test_what_was_mended_is_counted_in_good_english(settings: Settings, ids: list[str]) -> None:
+    for image_id in ids:
+        file_of(settings, image_id).unlink()
+    assert doctor.mend(settings).mended == (f"{len(ids)} pictures were taken out of sight: their files are gone.",)
 
 
 def test_strangers_and_copies_are_noted_and_left_alone(settings: Settings, ids: list[str]) -> None:

@@ -269,3 +269,23 @@ def test_open_paths(path: str) -> None:
 )
 def test_closed_paths(path: str) -> None:
     assert not is_open(path)
+
+
+def test_a_body_is_read_no_further_than_allowed_whoever_sends_it(
+    locked_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.ui.guards.MAX_BODY_BYTES", 1000)
+    for path in ("/gradio_api/queue/join", "/login"):
+        assert answer(locked_page.url, path, "POST", b"x" * 1001)[0] == 413
+        assert answer(locked_page.url, path, "POST", b"x" * 999)[0] in {401, 422}
+        assert in_chunks(locked_page.url, path, 20 * [b"x" * 100]) == 400
+
+
+def in_chunks(url: str, path: str, chunks: list[bytes]) -> int:
+    """The status that answers a body which does not say how long it is."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    try:
+        connection.request("POST", path, iter(chunks), {"content-type": "application/json"}, encode_chunked=True)
+        return connection.getresponse().status
+    finally:
+        connection.close()

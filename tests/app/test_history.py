@@ -23,6 +23,7 @@ PROMPTS = (
     "Café au lait",
     'the quick fox\'s "den"',
     "fullwidth ＡＰＰＬＥ",
+    "🦊🍎❤️👩‍🚀",
 )
 
 
@@ -64,8 +65,12 @@ def searchable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
         ("fox's", {4}),
         ('fox "', {4}),
         ('"den"', {4}),
-        ("noto", {0, 1, 2, 3, 4, 5}),
-        ("  ", {0, 1, 2, 3, 4, 5}),
+        ("🦊", {6}),
+        ("❤ 🍎", {6}),
+        ("👩‍🚀", {6}),
+        ("🐙", set()),
+        ("noto", {0, 1, 2, 3, 4, 5, 6}),
+        ("  ", {0, 1, 2, 3, 4, 5, 6}),
         ('"', set()),
     ],
 )

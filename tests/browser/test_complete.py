@@ -16,7 +16,10 @@ from app.history import Edge
 from app.recipes import read_recipe
 from app.sources import MAX_UPLOAD_BYTES
 from app.studio import Studio
+from app.ui.examples import example_pictures
+from dalle_core.request import GenerationRequest
 from tests.browser.conftest import Served, Visit
+from tests.browser.test_history import wait_until_final
 from tests.fakes import fake_studio
 
 pytestmark = pytest.mark.browser
@@ -71,6 +74,36 @@ def test_any_result_can_be_sent_here(served: Served, visit: Callable[[str], Visi
     assert edge == Edge(parent.id, "complete", 3)
     assert parent.prompt == "green pear, noto"
     assert child.request.prefix_tokens == parent.tokens[: 3 * COLS]
+    assert visitor.errors == []
+
+
+def test_styles_and_what_was_painted_last_are_offered(served: Served, visit: Callable[[str], Visit]) -> None:
+    wait_until_final(served.studio, served.studio.submit(GenerationRequest("green pear, noto", count=1, keep=1)))
+    page = _complete(visit(served.url))
+    prompt = page.locator("#complete-prompt textarea")
+    style = page.get_by_role("tabpanel").get_by_role("button", name="pixel", exact=True)
+    style.click()
+    expect(prompt).to_have_value("pixel")
+    expect(style).to_have_attribute("aria-pressed", "true")
+    style.click()
+    expect(prompt).to_have_value("")
+    expect(page.locator(".suggested h3")).to_have_text("Painted last")
+    page.get_by_role("button", name="Complete “green pear, noto”").first.click()
+    page.locator(".made:not(.stale) img").wait_for()
+    expect(prompt).to_have_value("green pear, noto")
+    expect(page.locator("#prompt textarea")).to_have_value("")
+
+
+def test_a_newcomer_is_offered_examples(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    visitor = visit(serve_studio(fake_studio(tmp_path, open_browser=False)))
+    page = _complete(visitor)
+    expect(page.locator(".suggested h3")).to_have_text("Or try one of these")
+    words = example_pictures()[0]["words"]["en"]
+    page.get_by_role("button", name=f"Complete “{words}”").click()
+    page.locator(".made:not(.stale) img").wait_for()
+    _paint(page, words, count=1)
     assert visitor.errors == []
 
 

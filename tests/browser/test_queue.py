@@ -116,7 +116,7 @@ def test_a_page_that_leaves_stops_listening(served: Served, visit: Callable[[str
     with_patience(lambda: not listeners)
 
 
-def test_an_interrupted_job_is_found_at_the_start_and_queued_again(
+def test_an_interrupted_job_is_found_at_the_start_and_goes_on(
     tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
 ) -> None:
     before = fake_studio(tmp_path, FakeModel(step_seconds=SLOW / 8), open_browser=False)
@@ -129,10 +129,14 @@ def test_an_interrupted_job_is_found_at_the_start_and_queued_again(
     run = page.locator(".run").filter(has_text="half a picture")
     expect(run.locator(".run-state")).to_contain_text("Interrupted")
     expect(run.locator(".tile[data-state=done]").first).to_be_visible()
-    run.get_by_role("button", name="Paint again").click()
-    again = page.locator(".run[data-status=done]")
-    expect(again.locator(".grid.best .tile")).to_have_count(2)
-    expect(run.get_by_role("button", name="Paint again").filter(visible=True)).to_have_count(0)
+    before_again = {tile.image_id for tile in studio.job(job_id).tiles}
+    run.get_by_role("button", name="Paint the rest").click()
+    expect(run).to_have_attribute("data-status", "done")
+    expect(run.locator(".grid.best .tile")).to_have_count(2)
+    expect(run.locator(".tile")).to_have_count(8)
+    expect(run.get_by_role("button", name="Paint the rest")).to_be_hidden()
+    expect(page.locator(".run")).to_have_count(1)
+    assert before_again < {tile.image_id for tile in studio.job(job_id).tiles}
     assert visitor.errors == []
 
 

@@ -19,7 +19,7 @@ READ = """() => [...document.querySelectorAll("body *")].filter(node => node.che
         ...[...node.childNodes].filter(child => child.nodeType === Node.TEXT_NODE).map(child => child.data),
         ...["placeholder", "aria-label", "title", "alt"].map(name => node.getAttribute(name) ?? ""),
     ])"""
-RIGHT = (*SPEC.styles, "twemoji", SPEC.name, TITLE, "Top-", "token", "English", "Language", "cpu", "kB", "MB")
+RIGHT = (*SPEC.styles, "twemoji", SPEC.name, TITLE, "Top-", "token", "English", "Language", "cpu", "kB", "MB", "PNG")
 NAMES = re.compile("|".join(map(re.escape, RIGHT)))
 
 

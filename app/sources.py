@@ -151,7 +151,9 @@ class Sources:
                 return read_picture(self._history.image_path(image_id).read_bytes()), self._history.image(image_id)
             case None, None, str():
                 upload = self.uploads.get(upload_id)
-                return upload.image, None if upload.image_id is None else self._history.image(upload.image_id)
+                return upload.image, None if upload.image_id is None else self._history.image(
+                    upload.image_id, in_trash=True
+                )
             case _:
                 raise RequestError("Give one picture: a file's bytes, the id of one in the history, or an upload's.")
 

@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.sources import MAX_UPLOAD_BYTES, WHOLE, Crop, Source, Sources, Upload
 from app.views import (
     FINAL_STATUSES,
+    IMPORT,
     REPRODUCTION,
     ImageView,
     JobStatus,
@@ -371,7 +372,7 @@ class Studio:
         Ranks, and with them what is kept, are those of that text from then on. Raises RequestError.
         """
         row, pictures = self.history.job(job_id), self.history.job_images(job_id)
-        if row.status not in FINAL_STATUSES or not pictures:
+        if row.status not in FINAL_STATUSES or row.kind == IMPORT or not pictures:
             raise RequestError("There is nothing to rank: this job has no finished pictures, or is still painting.")
         own = row.request.rerank_text or row.request.prompt
         wanted = own if text is None else replace(row.request, rerank_text=text.strip()).rerank_text or own

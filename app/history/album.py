@@ -92,8 +92,9 @@ def _entry(name: str, row: ImageRow) -> zipfile.ZipInfo:
 
 
 def _text_entry(name: str, moment: datetime) -> zipfile.ZipInfo:
-    year, *rest = moment.astimezone().timetuple()[:6]
-    entry = zipfile.ZipInfo(name, (max(1980, year), *rest))  # the format knows no earlier year
+    local = moment.astimezone()
+    stamp = (max(1980, local.year), local.month, local.day, local.hour, local.minute, local.second)
+    entry = zipfile.ZipInfo(name, stamp)  # the format knows no year before 1980
     entry.compress_type = zipfile.ZIP_DEFLATED
     return entry
 

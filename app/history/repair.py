@@ -18,6 +18,7 @@ from app.history.store import History, connect
 from app.settings import Settings
 from dalle_core.checkpoints import sha256_of
 
+_SEEN = "trashed_at = CASE WHEN trash_batch IS NOT NULL THEN trashed_at END"  # what is in the trash stays there
 DATABASE_FILES = ("", "-wal", "-shm")
 
 
@@ -94,14 +95,14 @@ def hide(history: History, image_ids: Iterable[str]) -> None:
 
 def show(history: History, image_ids: Iterable[str]) -> None:
     with history.writing() as writer:
-        writer.executemany("UPDATE images SET trashed_at = NULL WHERE id = ?", [(image_id,) for image_id in image_ids])
+        writer.executemany(f"UPDATE images SET {_SEEN} WHERE id = ?", [(image_id,) for image_id in image_ids])
 
 
 def move(history: History, files: Iterable[str]) -> None:
     """Follow pictures that were moved below the images folder, by the ids that their files are named after."""
     with history.writing() as writer:
         rows = [(file.removeprefix("images/"), Path(file).stem) for file in files]
-        writer.executemany("UPDATE images SET path = ?, trashed_at = NULL WHERE id = ?", rows)
+        writer.executemany(f"UPDATE images SET path = ?, {_SEEN} WHERE id = ?", rows)
 
 
 def accept(history: History, image_id: str) -> bool:
@@ -117,5 +118,5 @@ def accept(history: History, image_id: str) -> bool:
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
         return False
     with history.writing() as writer:
-        writer.execute("UPDATE images SET sha256 = ?, width = ?, height = ?, trashed_at = NULL WHERE id = ?", values)
+        writer.execute(f"UPDATE images SET sha256 = ?, width = ?, height = ?, {_SEEN} WHERE id = ?", values)
     return True

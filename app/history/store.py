@@ -32,6 +32,8 @@ from dalle_core.errors import DalleError
 from dalle_core.request import GenerationRequest
 
 BUSY_SECONDS = 10.0
+WRITER_CACHE_KIB = 32 * 1024  # a thousand pictures, marked in one go, touch as much
+CHECKPOINT_PAGES = 4000
 SHAPE = 5  # how many migrations there are; the database has it as its user_version
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -151,6 +153,8 @@ class History:
 
     def _prepare(self, owner: bool) -> None:
         self._writer.execute("PRAGMA journal_mode = WAL")
+        self._writer.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
+        self._writer.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         found: int = self._writer.execute("PRAGMA user_version").fetchone()[0]
         if found > SHAPE:
             raise HistoryError(f"The history is of shape {found}, and this Dalle Studio knows {SHAPE}; update it.")

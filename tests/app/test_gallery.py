@@ -2,19 +2,21 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from PIL import Image
 from sqlite_utils import Database
 
+from app import doctor
 from app.errors import NotFound
 from app.gallery import Gallery
 from app.gallery_views import Filters
-from app.history import History
+from app.history import History, Ranking
 from app.history.checkup import check_history
 from app.history.lineage import MAX_RELATIVES
 from app.history.migrations import migrations
@@ -122,6 +124,28 @@ def test_purging_removes_rows_and_files_of_the_trash_alone(gallery: Gallery, mad
     assert gone.bytes > 0
     assert gallery.purge().count == 1
     assert check_history(gallery.settings) == []
+
+
+def test_a_job_whose_picture_was_purged_while_it_ran_still_ends(gallery: Gallery, made: dict[str, list[str]]) -> None:
+    history, apple = gallery.history, made["apples"][0]
+    job_id = history.image(apple).job_id
+    gallery.trash([apple])
+    gallery.purge()
+    history.finish_job(job_id, "done", rankings=[Ranking(apple, "clip", "apple", 0.5, 50.0, 1, True)])
+    assert history.job(job_id).status == "done"
+
+
+def test_the_trash_stays_as_it_is_when_the_doctor_mends(gallery: Gallery, made: dict[str, list[str]]) -> None:
+    apple, cat = made["apples"][0], made["cats"][0]
+    gallery.trash([apple, cat])
+    file = gallery.history.image_path(apple, in_trash=True)
+    Image.new("RGB", (8, 8), "green").save(file)
+    gallery.history.image_path(cat, in_trash=True).unlink()
+    gallery.history.close()
+    assert doctor.mend(gallery.settings).is_sound
+    history = History(gallery.settings, owner=True)
+    assert shown(Gallery(history, gallery.settings, Bell()), trashed=True) == [apple]
+    history.close()
 
 
 def test_what_is_in_the_trash_is_sound_to_the_doctor(gallery: Gallery, made: dict[str, list[str]]) -> None:
@@ -295,8 +319,13 @@ def test_a_page_of_thousands_is_read_from_an_index(many: tuple[Gallery, list[str
     gallery, ids = many
     asked = list[str]()
     read = gallery.history.read
+
+    def note(sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        asked.append(sql)
+        return read(sql, values)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gallery.history, "read", lambda sql, values=(): asked.append(sql) or read(sql, values))
+        patch.setattr(gallery.history, "read", note)
         for filters in (Filters(), Filters(everything=True), Filters(starred=True), Filters(min_percentile=5.0)):
             gallery.page(filters, before=ids[10])
             gallery.page(filters, before=ids[10], stacked=True)

@@ -16,6 +16,7 @@ from dalle_core.errors import RequestError
 from dalle_core.families.base import Conditioning, ImageModel, Reranker
 from dalle_core.request import GenerationRequest
 from dalle_core.sampling import sample, uniform_streams
+from dalle_core.variation import Pull
 
 __all__ = [
     "Candidate",
@@ -26,10 +27,11 @@ __all__ = [
     "Preview",
     "Progress",
     "Started",
-    "check_prefix",
+    "check",
     "generate",
     "never",
     "rerank",
+    "wanted",
 ]
 
 
@@ -116,12 +118,11 @@ def generate(
 
     Raises RequestError, before anything is painted, where the request does not fit the model.
     """
-    prefix = check_prefix(model, request)
-    prompts = [request.prompt] if request.guidance_scale == 1 else [request.prompt, request.negative_prompt]
-    conditioning = model.encode_prompts(prompts)
+    check(model, request)
+    conditioning = model.encode_prompts(_prompts(request))
     yield Started(request, conditioning.notes)
     started = time.monotonic()
-    painter = _Painter(model, request, prefix, cancelled, previews, frozenset(each.index for each in earlier))
+    painter = _Painter(model, request, cancelled, previews, frozenset(each.index for each in earlier))
     finished = list(earlier)
     for first in painter.starts:
         yield from painter.paint(first, conditioning)
@@ -132,29 +133,52 @@ def generate(
     finished.sort(key=lambda candidate: candidate.index)
     cut_short = painter.stopped or cancelled()
     if reranker is not None and finished and not cut_short:
-        finished = rerank(reranker, request.rerank_text or request.prompt, finished)
+        finished = rerank(reranker, wanted(model, request), finished)
     yield Finished(tuple(finished), time.monotonic() - started, cut_short)
 
 
-def rerank(reranker: Reranker, text: str, candidates: list[Candidate]) -> list[Candidate]:
+def wanted(model: ImageModel, request: GenerationRequest) -> str | Tensor:
+    """What the request's candidates are ranked by: a text, or where it has none the varied picture, (3, H, W)."""
+    text = request.rerank_text or request.prompt
+    if text.strip():
+        return text
+    return model.tokens_to_images(torch.tensor([request.source_tokens]), model.spec.token_count)[0]
+
+
+def rerank(reranker: Reranker, wanted: str | Tensor, candidates: list[Candidate]) -> list[Candidate]:
     """The same candidates with scores and ranks, best first; equal scores keep their order."""
-    scores = reranker.score(torch.stack([candidate.image for candidate in candidates]), text).tolist()
+    images = torch.stack([candidate.image for candidate in candidates])
+    scored = reranker.score(images, wanted) if isinstance(wanted, str) else reranker.likeness(images, wanted)
+    scores = scored.tolist()
     order = sorted(range(len(candidates)), key=lambda i: (-scores[i], candidates[i].index))
     return [replace(candidates[i], score=float(scores[i]), rank=rank) for rank, i in enumerate(order, start=1)]
 
 
-def check_prefix(model: ImageModel, request: GenerationRequest) -> Tensor:
-    """The request's prefix as (P,) int64: whole rows of valid tokens that leave something to paint."""
-    spec, given = model.spec, len(request.prefix_tokens)
-    if given % spec.cols or given >= spec.token_count:
+def _prompts(request: GenerationRequest) -> list[str]:
+    """One where there is nothing to be guided away from, else two."""
+    guided = request.guidance_scale != 1 and request.prompt != request.negative_prompt
+    return [request.prompt, request.negative_prompt] if guided else [request.prompt]
+
+
+def check(model: ImageModel, request: GenerationRequest) -> None:
+    """Raises RequestError where the tokens that are given do not fit the model: whole rows of valid ones at the top,
+    which leave something to paint; of a picture that is varied, all.
+    """
+    spec, prefix, source = model.spec, request.prefix_tokens, request.source_tokens
+    if len(prefix) % spec.cols or len(prefix) >= spec.token_count:
         raise RequestError(
-            f"The kept top holds {given} tokens; {spec.name} needs whole rows of {spec.cols}, "
+            f"The kept top holds {len(prefix)} tokens; {spec.name} needs whole rows of {spec.cols}, "
             f"at most {spec.rows - 1} rows."
         )
-    prefix = torch.tensor(request.prefix_tokens, dtype=torch.int64)
-    if given and not bool(((prefix >= 0) & (prefix < spec.codebook_size)).all()):
-        raise RequestError(f"The kept tokens must lie in 0..{spec.codebook_size - 1}, the codebook of {spec.name}.")
-    return prefix
+    if request.varies and not source:
+        raise RequestError("There is no picture to vary. Choose one, or set the strength to 1.")
+    if source and len(source) != spec.token_count:
+        raise RequestError(
+            f"The picture to vary has {len(source)} tokens; pictures of {spec.name} have {spec.token_count}."
+        )
+    for what, given in (("kept tokens", prefix), ("tokens of the picture to vary", source)):
+        if given and not 0 <= min(given) <= max(given) < spec.codebook_size:
+            raise RequestError(f"The {what} must lie in 0..{spec.codebook_size - 1}, the codebook of {spec.name}.")
 
 
 @dataclass
@@ -163,7 +187,6 @@ class _Painter:
 
     model: ImageModel
     request: GenerationRequest
-    prefix: Tensor
     cancelled: Callable[[], bool]
     previews: bool
     done: frozenset[int]  # candidates that are there already
@@ -172,11 +195,15 @@ class _Painter:
 
     def __post_init__(self) -> None:
         """A micro-batch that lacks any candidate is painted whole: each keeps its row beside the same others."""
-        count, width = self.request.count, self.request.batch_width
+        request, count, width = self.request, self.request.count, self.request.batch_width
         lacking = set(range(count)) - self.done
         self.starts = sorted({index - index % width for index in lacking})
         self.left = len(self.starts)
         self.finished = len(self.done)
+        self.prefix = torch.tensor(request.prefix_tokens, dtype=torch.int64)
+        self.pull: Pull | None = None
+        if request.varies:
+            self.pull = Pull(torch.tensor(request.source_tokens), self.model.spec.levels, request.strength)
 
     def paint(self, first: int, conditioning: Conditioning) -> Iterator[Event]:
         """Candidates first, first + 1, …: progress and a preview after each row; `batch` holds the new ones then."""
@@ -236,6 +263,7 @@ class _Painter:
                     temperature=request.temperature,
                     top_k=request.top_k,
                     top_p=request.top_p,
+                    pull=None if self.pull is None else self.pull(position, digit),
                 ).cpu()
                 tokens[:, position] = tokens[:, position] * level + chosen
             if (position + 1) % spec.cols == 0:

@@ -125,3 +125,9 @@ def build_quantizer(config: DVAEConfig) -> Quantizer:
     if config.quantizer == "gumbel":
         return GumbelSoftmax(config.codebook_size, config.embed_dim, 3 * (config.image_size // config.grid) ** 2)
     raise ValueError(f"unknown quantizer {config.quantizer!r}; expected one of ['fsq', 'gumbel']")
+
+
+def split_digits(tokens: Tensor, levels: tuple[int, ...]) -> Tensor:
+    """(...) tokens → (..., D) digits, most significant first."""
+    digits = [tokens // prod(levels[i + 1 :]) % level for i, level in enumerate(levels)]
+    return torch.stack(digits, dim=-1)

@@ -7,6 +7,7 @@ from dalle_core.errors import RequestError
 MAX_COUNT = 256
 MAX_BATCH_WIDTH = 64
 MAX_PROMPT_CHARACTERS = 2000
+MIN_STRENGTH = 0.01
 MAX_SEED = 2**53 - 1  # every JSON reader keeps it exactly
 
 
@@ -23,6 +24,9 @@ class GenerationRequest:
     A `guidance_scale` of 1 does no second pass; `top_k` 0 and `top_p` 1 keep all; a `batch_width` of 0 becomes one that
     suits `count`; `rerank_text` None means the prompt. `slot` is the row of the micro-batch that the first candidate
     takes: floating point depends on it, so a picture painted again takes the row it had.
+
+    A `strength` below 1 asks for variations of the picture of `source_tokens`, a whole grid of them: near 0 they are
+    all but that picture, at 1 only the prompt counts. Such a request needs no prompt.
     """
 
     prompt: str
@@ -38,9 +42,12 @@ class GenerationRequest:
     prefix_tokens: tuple[int, ...] = ()
     rerank_text: str | None = None
     slot: int = 0
+    source_tokens: tuple[int, ...] = ()
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_text("prompt", self.prompt, required=True)
+        _check_range("strength", self.strength, MIN_STRENGTH, 1)
+        _check_text("prompt", self.prompt, required=not self.varies)
         _check_text("negative prompt", self.negative_prompt, required=False)
         _check_range("count", self.count, 1, MAX_COUNT)
         _check_range("keep", self.keep, 1, self.count)
@@ -57,6 +64,11 @@ class GenerationRequest:
             raise RequestError(f"slot is {self.slot} with a count of {self.count}; only a lone picture takes a slot.")
         if self.rerank_text is not None:
             _check_text("rerank text", self.rerank_text, required=True)
+
+    @property
+    def varies(self) -> bool:
+        """Whether it asks for variations of a picture."""
+        return self.strength < 1
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Scores for candidates: how well a picture matches a text, by a contrastive model."""
+"""Scores for candidates: how well a picture matches a text, or another picture, by a contrastive model."""
 
 from bisect import bisect_left
 
@@ -22,14 +22,24 @@ class CLIPReranker:
     @torch.inference_mode()
     def score(self, images: Tensor, text: str) -> Tensor:
         """(B, 3, H, W) in [0, 1] and one text → (B,) cosine similarities in [-1, 1], on the CPU."""
-        device = next(self.clip.parameters()).device
+        wanted = self.clip.encode_texts(self.tokenizer.batch([text]).to(self._device), self.tokenizer.pad_id)
+        return (self._encode(images) @ wanted[0]).float().cpu()
+
+    @torch.inference_mode()
+    def likeness(self, images: Tensor, picture: Tensor) -> Tensor:
+        """(B, 3, H, W) and one (3, H, W), all in [0, 1] → (B,) cosine similarities in [-1, 1], on the CPU."""
+        return (self._encode(images) @ self._encode(picture[None])[0]).float().cpu()
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.clip.parameters()).device
+
+    def _encode(self, images: Tensor) -> Tensor:
         size = self.clip.config.image_size
-        images = images.to(device)
+        images = images.to(self._device)
         if images.shape[-1] != size:
             images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
-        encoded = self.clip.encode_images(images)
-        wanted = self.clip.encode_texts(self.tokenizer.batch([text]).to(device), self.tokenizer.pad_id)
-        return (encoded @ wanted[0]).float().cpu()
+        return self.clip.encode_images(images)
 
     def percentile(self, score: float) -> float | None:
         """Share (0..100) of random picture-text pairs that score lower."""

@@ -46,10 +46,16 @@ def choose(logits: Tensor, uniforms: Tensor) -> Tensor:
 
 
 def sample(
-    logits: Tensor, uniforms: Tensor, *, guidance_scale: float, temperature: float, top_k: int, top_p: float
-) -> Tensor:
-    """(G, B, L) logits → (B,) choices, on the CPU. Temperature 0 takes the likeliest."""
+    logits: Tensor, uniforms: Tensor, *, guidance_scale: float, temperature: float, top_k: int, top_p: float,
+    pull: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """(G, B, L) logits → (B,) choices, on the CPU. Temperature 0 takes the likeliest.
+
+    `pull` (L,) is added to what the model says, before temperature and cuts.
+    """
     combined = combine_guidance(logits.float(), guidance_scale)
+    if pull is not None:
+        combined = combined + pull.to(combined.device)
     if temperature < GREEDY_BELOW:
         return combined.argmax(-1).cpu()
     return choose(keep_top_p(keep_top_k(combined / temperature, top_k), top_p), uniforms)

@@ -11,7 +11,6 @@ trunk's state at that position. A plain codebook of K codes is the case of a sin
 """
 
 from dataclasses import dataclass
-from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -19,12 +18,7 @@ from torch import Tensor, nn
 
 from dalle_core.config import TransformerConfig
 from dalle_core.layers import Block, KVCache, attention_mask, init_transformer
-
-
-def split_digits(tokens: Tensor, levels: tuple[int, ...]) -> Tensor:
-    """(...) tokens → (..., D) digits, most significant first."""
-    digits = [tokens // prod(levels[i + 1 :]) % level for i, level in enumerate(levels)]
-    return torch.stack(digits, dim=-1)
+from dalle_core.quantizers import split_digits
 
 
 class DigitEmbedding(nn.Module):

@@ -32,12 +32,15 @@ QUICK_SPEC = replace(SPEC, rows=4, cols=4, levels=(8, 8, 8))  # a seventh of the
 
 
 class FakeReranker:
-    """Prefers light pictures; the text only shifts every score."""
+    """Prefers light pictures; the text only shifts every score. Pictures are alike where their pixels are."""
 
     name = "fake-clip"
 
     def score(self, images: Tensor, text: str) -> Tensor:
         return images.mean((1, 2, 3)) + (zlib.crc32(text.encode()) % 100) / 1000
+
+    def likeness(self, images: Tensor, picture: Tensor) -> Tensor:
+        return 1 - (images - picture).abs().mean((1, 2, 3))
 
     def percentile(self, score: float) -> float | None:
         return max(0.0, min(100.0, 100 * score))

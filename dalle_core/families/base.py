@@ -102,13 +102,17 @@ class ImageModel(ImageTokenizer, Protocol):
 
 
 class Reranker(Protocol):
-    """Scores how well pictures match a text."""
+    """Scores how well pictures match a text, or how much they are like another picture."""
 
     @property
     def name(self) -> str: ...
 
     def score(self, images: Tensor, text: str) -> Tensor:
         """(B, 3, H, W) in [0, 1] and one text → (B,) similarity, higher is a better match."""
+        ...
+
+    def likeness(self, images: Tensor, picture: Tensor) -> Tensor:
+        """(B, 3, H, W) and one (3, H, W), all in [0, 1] → (B,) similarity, higher is more alike."""
         ...
 
     def percentile(self, score: float) -> float | None:

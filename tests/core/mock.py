@@ -84,7 +84,7 @@ class UniformState:
 
 
 class RedReranker:
-    """Prefers red. Remembers the texts it was asked about."""
+    """Prefers red, or as much red as another picture has. Remembers the texts it was asked about."""
 
     name = "red"
 
@@ -94,6 +94,9 @@ class RedReranker:
     def score(self, images: Tensor, text: str) -> Tensor:
         self.texts.append(text)
         return images[:, 0].mean((1, 2))
+
+    def likeness(self, images: Tensor, picture: Tensor) -> Tensor:
+        return -(images[:, 0].mean((1, 2)) - picture[0].mean()).abs()
 
     def percentile(self, score: float) -> float | None:
         return None

@@ -7,7 +7,8 @@ import torch
 
 from dalle_core.config import TransformerConfig
 from dalle_core.layers import attention_mask
-from dalle_core.transformer import Transformer, split_digits
+from dalle_core.quantizers import split_digits
+from dalle_core.transformer import Transformer
 
 TINY = TransformerConfig(
     vocab_size=50, text_length=6, rows=3, cols=4, levels=(4, 3, 5), layers=2, width=32, heads=2, hidden=48

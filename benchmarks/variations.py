@@ -1,0 +1,165 @@
+"""What strength does to a picture: `python benchmarks/variations.py [MODEL_FOLDER] [--sheet FILE.png]`.
+
+Held-out art is varied by its own words, and judged by the classifier of `dalle_core.training`, which takes no part in
+painting or ranking. Needs the art and the judge of a training project (see README, "Train your own"). The columns:
+the concept is still among the judge's first five; how far a variation is from its original, and from another variation,
+in units of the distance between two artists' pictures of one concept (strangers: between two concepts); edges, as a
+share of the original's (speckle would raise it); tokens that are no longer the original's.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+from torch import Tensor  # noqa: E402
+from torchvision.utils import make_grid  # noqa: E402
+
+from dalle_core.device import pick_device  # noqa: E402
+from dalle_core.families.base import ImageModel  # noqa: E402
+from dalle_core.families.registry import load_model  # noqa: E402
+from dalle_core.generate import Finished, GenerationRequest, generate  # noqa: E402
+from dalle_core.images import to_pil  # noqa: E402
+from dalle_core.training.compose import compose  # noqa: E402
+from dalle_core.training.judge import Judge  # noqa: E402
+from dalle_core.training.presets import preset  # noqa: E402
+from dalle_core.training.workshop import Workshop  # noqa: E402
+
+STRENGTHS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
+
+
+@dataclass(frozen=True)
+class Original:
+    caption: str
+    concept: int
+    tokens: Tensor  # (rows·cols,)
+    image: Tensor  # (3, H, W), as the tokens show it
+
+
+class Measure:
+    """`unit` is the mean distance between two pictures of one concept, `strangers` between those of two, both in units
+    of the judge's features.
+    """
+
+    def __init__(self, workshop: Workshop, model: ImageModel, pictures: int) -> None:
+        judge = workshop.trained("judge")
+        assert isinstance(judge, Judge)
+        self.judge, self.art, self.size = judge, workshop.art, model.spec.image_size
+        self.rows = np.random.default_rng(3).permutation(self.art.heldout("test"))[:pictures]
+        tokens = model.image_to_tokens(self._images(self.rows))
+        shown = model.tokens_to_images(tokens, model.spec.token_count)
+        self.originals = [
+            Original(
+                f"{self.art.rows[i].en[0]}, {self.art.rows[i].style} style",
+                judge.number[self.art.rows[i].concept],
+                tokens[n],
+                shown[n],
+            )
+            for n, i in enumerate(self.rows)
+        ]
+        self.unit, self.strangers = self._distances()
+
+    def _images(self, rows: np.ndarray) -> Tensor:
+        return compose(self.art, rows, self.size, (7, 7), varied=False).images
+
+    def _distances(self) -> tuple[float, float]:
+        art = self.art.rows
+        trained = self.art.where("train")
+        same = [(i, j) for i in self.rows for j in trained if art[i].concept == art[j].concept]
+        one, other = (self.features(self._images(np.array(side))) for side in zip(*same, strict=True))
+        return _apart(one, other), _apart(one, other.roll(len(other) // 2, 0))
+
+    @torch.inference_mode()
+    def features(self, images: Tensor) -> Tensor:
+        return F.silu(self.judge.encoder(images.to(next(self.judge.parameters()).device))).cpu()
+
+    @torch.inference_mode()
+    def share_kept(self, images: Tensor, concepts: Tensor) -> float:
+        first = self.judge(images.to(next(self.judge.parameters()).device)).topk(5).indices.cpu()
+        return float((first == concepts[:, None]).any(1).float().mean())
+
+
+def _apart(one: Tensor, other: Tensor) -> float:
+    return float((one - other).norm(dim=1).mean())
+
+
+def edges(images: Tensor) -> float:
+    return float(images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean())
+
+
+def vary(model: ImageModel, original: Original, strength: float, count: int, prompt: bool, seed: int) -> Finished:
+    request = GenerationRequest(
+        original.caption if prompt else "",
+        count=count,
+        keep=1,
+        seed=seed,
+        batch_width=count,
+        source_tokens=tuple(original.tokens.tolist()),
+        strength=strength,
+    )
+    *_, last = generate(model, request, previews=False)
+    assert isinstance(last, Finished)
+    return last
+
+
+def report(measure: Measure, model: ImageModel, strength: float, count: int, prompt: bool) -> tuple[str, Tensor]:
+    """One line of the table, and all variations (P, count, 3, H, W)."""
+    painted = [vary(model, original, strength, count, prompt, 100 * n) for n, original in enumerate(measure.originals)]
+    images = torch.stack([torch.stack([c.image for c in last.candidates]) for last in painted])  # (P, N, 3, H, W)
+    tokens = torch.stack([torch.stack([c.tokens for c in last.candidates]) for last in painted])  # (P, N, T)
+    own = torch.stack([original.image for original in measure.originals])
+    concepts = torch.tensor([original.concept for original in measure.originals])
+    features, origin = measure.features(images.flatten(0, 1)), measure.features(own)
+    figures = (
+        100 * measure.share_kept(images.flatten(0, 1), concepts.repeat_interleave(count)),
+        _apart(features, origin.repeat_interleave(count, 0)) / measure.unit,
+        _apart(features[0::2], features[1::2]) / measure.unit,
+        edges(images.flatten(0, 1)) / edges(own),
+        100 * float((tokens != torch.stack([o.tokens for o in measure.originals])[:, None]).float().mean()),
+    )
+    return "{:7.0f} %  {:13.2f}  {:8.2f}  {:5.2f}  {:6.0f} %".format(*figures), images
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "assets" / "models" / "emblem-64")
+    parser.add_argument("--art", type=Path, default=ROOT / "data" / "art")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs")
+    parser.add_argument("--preset", default="emblem-64")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--pictures", type=int, default=24)
+    parser.add_argument("--count", type=int, default=4, help="variations of each picture, an even number")
+    parser.add_argument("--strengths", type=float, nargs="+", default=STRENGTHS)
+    parser.add_argument("--without-prompt", action="store_true")
+    parser.add_argument(
+        "--sheet", type=Path, help="write the first variations here, a row an original, a column a strength"
+    )
+    arguments = parser.parse_args()
+    device = pick_device(arguments.device)
+    model = load_model(arguments.folder, device)
+    measure = Measure(
+        Workshop(preset(arguments.preset), arguments.art, arguments.runs, device), model, arguments.pictures
+    )
+    own = torch.stack([original.image for original in measure.originals])
+    kept = measure.share_kept(own, torch.tensor([original.concept for original in measure.originals]))
+    print(f"{model.spec.name}, {len(own)} originals, {arguments.count} variations of each.")
+    print(f"Of the originals the judge has {kept:.0%} right. Strangers: {measure.strangers / measure.unit:.2f}.")
+    print("strength  concept  from original  siblings  edges  changed")
+    columns = [own]
+    for strength in arguments.strengths:
+        line, images = report(measure, model, strength, arguments.count, not arguments.without_prompt)
+        print(f"{strength:8g}  {line[1:]}", flush=True)
+        columns += [images[:, 0], images[:, 1]]
+    if arguments.sheet:
+        rows = torch.stack(columns, 1)[:12].flatten(0, 1)
+        to_pil(make_grid(rows, nrow=len(columns), padding=4, pad_value=0.93)).save(arguments.sheet)
+
+
+if __name__ == "__main__":
+    main()

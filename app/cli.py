@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from app import care_command
 from app.errors import OutputError
-from app.generate_command import Painted, paint_to_folder, paint_to_history, read_prefix
+from app.generate_command import Painted, paint_to_folder, paint_to_history, read_given
 from app.settings import (
     DEVICES,
     EVERY_ADDRESS,
@@ -27,7 +27,7 @@ from app.settings import (
     parse_auth,
     parse_port,
 )
-from app.studio import Studio, image_view, load_model, open_history
+from app.studio import MORE_LIKE_THIS, Studio, image_view, load_model, open_history
 from app.views import ImageView
 from app.worker import LoadModel
 from dalle_core import __version__
@@ -164,7 +164,7 @@ def _add_network(network: Any) -> None:
 
 def _add_generate(commands: Any) -> None:
     generate = _add_command(commands, "generate", _generate, "paint a prompt and print the kept pictures, best first")
-    generate.add_argument("prompt", help='for example "red apple, noto"')
+    generate.add_argument("prompt", nargs="?", default="", help='for example "red apple, noto"; optional with --vary')
     _add_folders(generate)
     _add_model(generate)
     generate.add_argument("--negative", dest="negative_prompt", metavar="TEXT", help="what to steer away from")
@@ -194,6 +194,13 @@ def _add_generate(commands: Any) -> None:
     generate.add_argument("--prefix", type=Path, metavar="IMG", help="a picture whose top is kept; its middle square")
     generate.add_argument(
         "--prefix-rows", type=int, metavar="R", help="how many of the model's token rows of it are kept"
+    )
+    generate.add_argument("--vary", type=Path, metavar="IMG", help="a picture to vary; its middle square")
+    generate.add_argument(
+        "--strength",
+        type=float,
+        metavar="X",
+        help=f"how far they go from it, up to 1 (default: {MORE_LIKE_THIS:g}); at 0.3 they are siblings",
     )
     generate.add_argument("--out", type=Path, metavar="DIR", help="write PNG files to DIR only, not to the history")
     generate.add_argument("--json", action="store_true", help="one JSON object a line for each kept picture")
@@ -279,11 +286,11 @@ def _say(line: str) -> None:
 
 
 def _generate(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
-    request, prefix = build_request(arguments), read_prefix(arguments.prefix, arguments.prefix_rows)
+    request, given = build_request(arguments), read_given(arguments.prefix, arguments.prefix_rows, arguments.vary)
     if arguments.out is None:
-        painted = paint_to_history(settings, request, load_model, prefix)
+        painted = paint_to_history(settings, request, load_model, given)
     else:
-        painted = paint_to_folder(settings, request, arguments.out, load_model, prefix)
+        painted = paint_to_folder(settings, request, arguments.out, load_model, given)
     for picture in painted:
         _print_picture(picture, as_json=arguments.json)
 
@@ -295,6 +302,10 @@ def build_request(arguments: argparse.Namespace) -> GenerationRequest:
     values.setdefault("seed", secrets.randbelow(2**31))
     if "count" in values:
         values.setdefault("keep", min(GenerationRequest.keep, max(1, values["count"])))
+    if arguments.vary is not None:
+        values.setdefault("strength", MORE_LIKE_THIS)
+    elif "strength" in values:
+        raise RequestError("--strength X goes with --vary IMG: how far to go from which picture.")
     return GenerationRequest(**values)
 
 

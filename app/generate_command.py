@@ -16,9 +16,9 @@ from app.history import History
 from app.history.files import file_stem, save_beside_others
 from app.recipes import to_png
 from app.settings import Settings
-from app.sources import MAX_UPLOAD_BYTES, WHOLE, Sources, cut_square, encode, read_picture
+from app.sources import MAX_UPLOAD_BYTES, WHOLE, Source, Sources, cut_square, encode, read_picture
 from app.studio import Studio, owner_is_alive, read_job, submit_to_owner
-from app.views import JobView
+from app.views import VARIATION, JobView
 from app.worker import LoadModel, explain, make_recipe
 from dalle_core.errors import CheckpointError, DalleError, ImageError, RequestError
 from dalle_core.request import GenerationRequest
@@ -47,11 +47,20 @@ class Painted:
 
 
 @dataclass(frozen=True)
-class Prefix:
-    """The file whose top `rows` token rows are kept."""
+class Given:
+    """The picture file that is painted from: its top `rows` token rows are kept, or it is varied where that is None."""
 
     data: bytes
-    rows: int
+    rows: int | None = None
+
+    @property
+    def kind(self) -> str:
+        return VARIATION if self.rows is None else "complete"
+
+    def put_into(self, request: GenerationRequest, source: Source) -> GenerationRequest:
+        if self.rows is None:
+            return replace(request, source_tokens=source.tokens)
+        return replace(request, prefix_tokens=source.top(self.rows))
 
 
 class Meter:
@@ -86,16 +95,19 @@ class Meter:
             self._shown = len(text)
 
 
-def read_prefix(path: Path | None, rows: int | None) -> Prefix | None:
-    """None where nothing is kept. Raises RequestError where one is given without the other, ImageError."""
-    if path is None and rows is None:
-        return None
-    if path is None or rows is None:
+def read_given(prefix: Path | None, rows: int | None, vary: Path | None) -> Given | None:
+    """None where nothing is given. Raises RequestError for what does not go together, ImageError."""
+    if (prefix is None) != (rows is None):
         raise RequestError("--prefix IMG and --prefix-rows R go together: the picture, and how much of it is kept.")
+    if prefix is not None and vary is not None:
+        raise RequestError("--prefix and --vary both give a picture; use one of them.")
+    path = prefix or vary
+    if path is None:
+        return None
     try:
         if path.stat().st_size > MAX_UPLOAD_BYTES:
             raise ImageError(f"{path} is larger than the {MAX_UPLOAD_BYTES // 2**20} MiB that are read.")
-        return Prefix(path.read_bytes(), rows)
+        return Given(path.read_bytes(), rows)
     except OSError as error:
         raise ImageError(f"The picture {path} cannot be read: {error.strerror or error}.") from error
 
@@ -105,15 +117,15 @@ def paint_to_folder(
     request: GenerationRequest,
     folder: Path,
     load_model: LoadModel,
-    prefix: Prefix | None = None,
+    given: Given | None = None,
 ) -> list[Painted]:
     """Paint in this process and write the kept pictures to `folder`; the history is neither read nor written."""
     if folder.exists() and not folder.is_dir():
         raise RequestError(f"{folder} is a file; expected a folder to write to.")
     model = _plainly(lambda: _load(settings, load_model))
-    if prefix is not None:
-        source = _plainly(lambda: encode(model, cut_square(read_picture(prefix.data), WHOLE)))
-        request = replace(request, prefix_tokens=source.top(prefix.rows))
+    if given is not None:
+        source = _plainly(lambda: encode(model, cut_square(read_picture(given.data), WHOLE)))
+        request = given.put_into(request, source)
     reranker: Reranker | None = getattr(model, "reranker", None)
     candidates = _plainly(lambda: _paint(model, request, reranker))
     kept = [candidate for candidate in candidates if candidate.rank is None or candidate.rank <= request.keep]
@@ -121,16 +133,16 @@ def paint_to_folder(
 
 
 def paint_to_history(
-    settings: Settings, request: GenerationRequest, load_model: LoadModel, prefix: Prefix | None = None
+    settings: Settings, request: GenerationRequest, load_model: LoadModel, given: Given | None = None
 ) -> list[Painted]:
     """Paint into the history: in this process, or queued with the one that has it open."""
     studio = Studio(settings, load_model)
     try:
         studio.start()
     except DataFolderBusy:
-        return _paint_with_owner(settings, request, load_model, prefix)
+        return _paint_with_owner(settings, request, load_model, given)
     try:
-        return _paint_here(studio, request, prefix)
+        return _paint_here(studio, request, given)
     finally:
         studio.close()
 
@@ -163,21 +175,24 @@ def _save(
 
     data = to_png(to_pil(candidate.image), make_recipe(model, request, candidate))
     path = save_beside_others(folder, file_stem(request.prompt, candidate.seed), data)
-    percentile = None if reranker is None or candidate.score is None else reranker.percentile(candidate.score)
+    percentile = None
+    if reranker is not None and candidate.score is not None and (request.rerank_text or request.prompt).strip():
+        percentile = reranker.percentile(candidate.score)  # likeness to a picture beats no random pairs
     return Painted(
         str(path), request.prompt, candidate.seed, candidate.score, percentile, candidate.rank, candidate.seconds
     )
 
 
-def _paint_here(studio: Studio, request: GenerationRequest, prefix: Prefix | None) -> list[Painted]:
+def _paint_here(studio: Studio, request: GenerationRequest, given: Given | None) -> list[Painted]:
     while studio.model_status().state == "loading":
         time.sleep(POLL_SECONDS / 10)
     if studio.model_status().state == "failed":
         raise CheckpointError(studio.model_status().message)
-    if prefix is None:
+    if given is None:
         job_id = studio.submit(request)
     else:
-        job_id = studio.complete(request, studio.prepare_source(prefix.data), prefix.rows)
+        source = studio.prepare_source(given.data)
+        job_id = studio.submit(given.put_into(request, source), given.kind, source.parent_id, source.model_sha256)
     try:
         view = asyncio.run(_watch(studio, job_id))
     except KeyboardInterrupt:
@@ -197,11 +212,11 @@ async def _watch(studio: Studio, job_id: str) -> JobView:
 
 
 def _paint_with_owner(
-    settings: Settings, request: GenerationRequest, load_model: LoadModel, prefix: Prefix | None
+    settings: Settings, request: GenerationRequest, load_model: LoadModel, given: Given | None
 ) -> list[Painted]:
     history = History(settings, owner=False)
     try:
-        job_id = _queue_with_owner(history, settings, request, load_model, prefix)
+        job_id = _queue_with_owner(history, settings, request, load_model, given)
         try:
             return _kept(history, _wait(history, settings, job_id))
         except KeyboardInterrupt:
@@ -212,15 +227,17 @@ def _paint_with_owner(
 
 
 def _queue_with_owner(
-    history: History, settings: Settings, request: GenerationRequest, load_model: LoadModel, prefix: Prefix | None
+    history: History, settings: Settings, request: GenerationRequest, load_model: LoadModel, given: Given | None
 ) -> str:
-    """The owner's queue takes tokens, not files: a prefix is encoded here, where the owner's model does not reach."""
-    if prefix is None:
+    """The owner's queue takes tokens, not files: a picture is encoded here, where the owner's model does not reach."""
+    if given is None:
         return submit_to_owner(history, settings, request)
     model = _plainly(lambda: _load(replace(settings, device="cpu"), load_model))
-    source = _plainly(lambda: Sources(history, lambda errand: errand(model)).prepare(prefix.data, None, None, WHOLE))
-    given = replace(request, prefix_tokens=source.top(prefix.rows))
-    return submit_to_owner(history, settings, given, "complete", source.parent_id, source.model_sha256, prefix.rows)
+    source = _plainly(lambda: Sources(history, lambda errand: errand(model)).prepare(given.data, None, None, WHOLE))
+    request = given.put_into(request, source)
+    return submit_to_owner(
+        history, settings, request, given.kind, source.parent_id, source.model_sha256, given.rows or 0
+    )
 
 
 def _wait(history: History, settings: Settings, job_id: str) -> JobView:

@@ -1,4 +1,4 @@
-"""Ranks a job's finished pictures by a text, as rows for the history. Knows no worker and no jobs' states."""
+"""Ranks a job's finished pictures by a text or a picture, as rows for the history. Knows no worker, no job's state."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ from PIL import Image
 
 from app.history import ImageRow, Ranking
 from dalle_core.errors import ImageError, RequestError
+from dalle_core.request import GenerationRequest
 
 if TYPE_CHECKING:
     from dalle_core.families.base import ImageModel, Reranker
@@ -15,18 +16,22 @@ if TYPE_CHECKING:
 
 
 def as_rows(
-    reranker: "Reranker", text: str, keep: int, candidates: "Sequence[Candidate]", image_ids: Mapping[int, str]
+    reranker: "Reranker", request: GenerationRequest, candidates: "Sequence[Candidate]", image_ids: Mapping[int, str]
 ) -> list[Ranking]:
-    """Rows for the candidates that have a rank, the best `keep` of them kept; `image_ids` by candidate's index."""
+    """Rows for the candidates that have a rank, the best of them kept; `image_ids` by candidate's index.
+
+    The text is empty where they were ranked by likeness to a picture, which beats no random texts.
+    """
+    text = request.rerank_text or request.prompt
     return [
         Ranking(
             image_id=image_ids[candidate.index],
             reranker=reranker.name,
             text=text,
             score=candidate.score,
-            percentile=reranker.percentile(candidate.score),
+            percentile=reranker.percentile(candidate.score) if text else None,
             rank=candidate.rank,
-            kept=candidate.rank <= keep,
+            kept=candidate.rank <= request.keep,
         )
         for candidate in candidates
         if candidate.score is not None and candidate.rank is not None
@@ -52,12 +57,12 @@ def load_candidates(pictures: Sequence[tuple[ImageRow, Path]]) -> "list[Candidat
 
 
 def rank(
-    model: "ImageModel", text: str, keep: int, candidates: "list[Candidate]", image_ids: Mapping[int, str]
+    model: "ImageModel", request: GenerationRequest, candidates: "list[Candidate]", image_ids: Mapping[int, str]
 ) -> list[Ranking]:
-    """Score and order the candidates by `text`. Raises RequestError where the model has no reranker."""
-    from dalle_core.generate import rerank
+    """Score and order the candidates by what `request` wants. Raises RequestError where the model has no reranker."""
+    from dalle_core.generate import rerank, wanted
 
     reranker: Reranker | None = getattr(model, "reranker", None)
     if reranker is None:
         raise RequestError(f"{model.spec.name} has no reranker, so its pictures cannot be ranked.")
-    return as_rows(reranker, text, keep, rerank(reranker, text, candidates), image_ids)
+    return as_rows(reranker, request, rerank(reranker, wanted(model, request), candidates), image_ids)

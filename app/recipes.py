@@ -83,11 +83,11 @@ def stack_key(request_json: str, model: str) -> str:
 
     What a request leaves at its default does not count, so that a setting which is new tells nothing apart.
     """
-    values: dict[str, object] = json.loads(request_json)
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(request_json).items()
+    }
     defaults = {setting.name: setting.default for setting in fields(GenerationRequest)}
     asked = {name: value for name, value in values.items() if name not in PER_JOB and value != defaults.get(name)}
-    if asked.get("prefix_tokens") == []:
-        del asked["prefix_tokens"]
     key = json.dumps([model, sorted(asked.items())])
     return hashlib.blake2b(key.encode(), digest_size=12).hexdigest()
 
@@ -154,6 +154,8 @@ def parameters(recipe: Recipe, width: int, height: int) -> str:
         "Batch width": request.batch_width,
         "Version": f"Dalle Studio {recipe.app_version}",
     }
+    if request.varies:
+        settings["Denoising strength"] = f"{request.strength:g}"  # what other tools call it
     return "\n".join([*lines, ", ".join(f"{name}: {value}" for name, value in settings.items())])
 
 

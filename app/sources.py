@@ -1,4 +1,4 @@
-"""The picture a completion starts from: a file or one of the history, cut to a square, turned into tokens and back.
+"""The picture a completion or variation starts from: a file or one of the history, cut to a square, and its tokens.
 
 Pictures are opened and cut on the caller's thread; only what needs the model is asked of whoever owns it.
 """
@@ -191,7 +191,7 @@ def encode(model: "ImageModel", square: "Image.Image") -> Source:
         raise RequestError(f"{spec.name} cannot turn pictures into tokens; it completes only what it painted itself.")
     pixels = from_pil(square, spec.image_size)
     tokens = tuple(model.image_to_tokens(pixels[None])[0].tolist())
-    return Source(to_png_bytes(to_pil(pixels)), _painted(model, tokens), tokens, spec.rows, spec.cols, spec.sha256)
+    return Source(to_png_bytes(to_pil(pixels)), painted(model, tokens), tokens, spec.rows, spec.cols, spec.sha256)
 
 
 def restore(model: "ImageModel", image: "Image.Image", row: ImageRow) -> Source:
@@ -200,10 +200,11 @@ def restore(model: "ImageModel", image: "Image.Image", row: ImageRow) -> Source:
     if row.model_sha256 != spec.sha256 or len(row.tokens) != spec.token_count:
         return encode(model, image)
     tokens = row.tokens
-    return Source(to_png_bytes(image), _painted(model, tokens), tokens, spec.rows, spec.cols, spec.sha256, exact=True)
+    return Source(to_png_bytes(image), painted(model, tokens), tokens, spec.rows, spec.cols, spec.sha256, exact=True)
 
 
-def _painted(model: "ImageModel", tokens: tuple[int, ...]) -> bytes:
+def painted(model: "ImageModel", tokens: tuple[int, ...]) -> bytes:
+    """PNG of what they show."""
     import torch
 
     from dalle_core.images import to_pil

@@ -21,6 +21,7 @@ from app.recipes import Recipe, read_recipe
 from app.reproduction import compare
 from app.settings import Settings
 from app.sources import MAX_UPLOAD_BYTES, WHOLE, Crop, Source, Sources, Upload
+from app.variations import MORE_LIKE_THIS, Variations
 from app.views import (
     FINAL_STATUSES,
     IMPORT,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_UPLOAD_BYTES",
+    "MORE_LIKE_THIS",
     "Crop",
     "DataFolderBusy",
     "HistoryError",
@@ -97,6 +99,7 @@ class Studio:
         self._worker: Worker | None = None
         self._sources: Sources | None = None
         self._gallery: Gallery | None = None
+        self._variations: Variations | None = None
         self._sidecar: Sidecar | None = None
 
     # Life
@@ -117,6 +120,7 @@ class Studio:
         self._worker = Worker(self._history, self.settings, self._load_model, self._bell)
         self._sources = Sources(self._history, self._worker.run_errand)
         self._gallery = Gallery(self._history, self.settings, self._bell)
+        self._variations = Variations(self._history, self._worker, self._sources, self.submit)
         self._sidecar = Sidecar(self._history, self.settings.marks)
         self._sidecar.start()
 
@@ -165,6 +169,12 @@ class Studio:
         if self._gallery is None:
             raise HistoryError("The studio has not been started.")
         return self._gallery
+
+    @property
+    def variations(self) -> Variations:
+        if self._variations is None:
+            raise HistoryError("The studio has not been started.")
+        return self._variations
 
     def model_status(self) -> ModelStatus:
         return self.worker.status
@@ -374,17 +384,16 @@ class Studio:
         row, pictures = self.history.job(job_id), self.history.job_images(job_id)
         if row.status not in FINAL_STATUSES or row.kind == IMPORT or not pictures:
             raise RequestError("There is nothing to rank: this job has no finished pictures, or is still painting.")
-        own = row.request.rerank_text or row.request.prompt
-        wanted = own if text is None else replace(row.request, rerank_text=text.strip()).rerank_text or own
-        known = self.history.rankings(job_id, wanted, row.request.keep)
-        self.history.rank(known or self._rank(pictures, wanted, row.request.keep))
+        request = row.request if text is None else replace(row.request, rerank_text=text.strip())
+        known = self.history.rankings(job_id, request.rerank_text or request.prompt, request.keep)
+        self.history.rank(known or self._rank(pictures, request))
         self._bell.ring(job_id)
         return self.job(job_id)
 
-    def _rank(self, pictures: list[ImageRow], text: str, keep: int) -> list[Ranking]:
+    def _rank(self, pictures: list[ImageRow], request: GenerationRequest) -> list[Ranking]:
         candidates = load_candidates([(row, self.history.image_path(row.id)) for row in pictures])
         ids = {row.position: row.id for row in pictures}
-        return self.worker.run_errand(lambda model: rank(model, text, keep, candidates, ids))
+        return self.worker.run_errand(lambda model: rank(model, request, candidates, ids))
 
     def reproduce(self, image_id: str) -> str:
         """Queue the painting of one picture again, by the recipe in its file; returns the job's id.

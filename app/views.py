@@ -14,7 +14,16 @@ TileState = Literal["waiting", "painting", "done"]
 Move = Literal["front", "up", "down", "back"]
 REPRODUCTION = "reproduce"  # the kind of a job that paints one picture again, to compare
 IMPORT = "import"  # the kind of a job that stands for a picture from elsewhere; its prompt is the file's name
+VARIATION = "variation"  # of one that paints variations of its source
+DESCENDING = frozenset({"complete", VARIATION})  # kinds whose pictures have the job's source as a parent
 FINAL_STATUSES: frozenset[JobStatus] = frozenset({"done", "cancelled", "failed", "interrupted"})
+
+
+def kind_of(request: GenerationRequest) -> str:
+    """The kind of job that a request is of, as far as it tells."""
+    if request.prefix_tokens:
+        return "complete"
+    return VARIATION if request.varies else "generate"
 
 
 @dataclass(frozen=True)
@@ -39,9 +48,10 @@ class JobView:
     `finished` of `count` candidates are in the history. While a micro-batch is painted, `row` of `rows` of its token
     rows are done; both are 0 for a job that is not being painted. `preview_row` grows with every new set of previews
     of this job: a version, not a row number. `position_in_queue` is 1 for the next in line, 0 for any job not queued.
-    `kind` says what it does (generate, complete); `kept_rows` are given to it.
-    `source_id` is the picture the job is about, if any; `ranked_by` the text that its ranks belong to; `resolved` says
-    that the artist has dealt with how it ended. `started` is when it was last begun: a job that ended early may go on.
+    `kind` says what it does (generate, complete, variation); `kept_rows` are given to it.
+    `source_id` is the picture the job is about, if any; `ranked_by` the text that its ranks belong to, empty where that
+    is likeness to the picture that was varied; `resolved` says that the artist has dealt with how it ended. `started`
+    is when it was last begun: a job that ended early may go on.
     """
 
     id: str
@@ -127,6 +137,15 @@ class Reproduction:
     @property
     def identical(self) -> bool:
         return self.image_id is not None and self.tokens_differ == 0 and self.same_pixels
+
+
+@dataclass(frozen=True)
+class Departure:
+    """How far each of a picture's tokens is from the varied picture's, row by row: 0 is the same, 1 far."""
+
+    rows: int
+    cols: int
+    shares: tuple[float, ...]
 
 
 @dataclass(frozen=True)

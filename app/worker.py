@@ -24,7 +24,7 @@ from app.ranking import as_rows, load_candidates
 from app.recipes import Recipe
 from app.settings import Settings
 from app.styles import style_of
-from app.views import REPRODUCTION, JobStatus, ModelStatus
+from app.views import DESCENDING, REPRODUCTION, JobStatus, ModelStatus
 from dalle_core import __version__
 from dalle_core.errors import CheckpointError, DalleError, RequestError
 from dalle_core.request import GenerationRequest
@@ -138,14 +138,15 @@ class Worker:
         `model_sha256` is of the model whose tokens the request holds.
         """
         if self._model is not None:
-            from dalle_core.generate import check_prefix
+            from dalle_core.generate import check
 
-            if request.prefix_tokens and model_sha256 not in {None, self._model.spec.sha256}:
+            given = request.prefix_tokens or request.source_tokens
+            if given and model_sha256 not in {None, self._model.spec.sha256}:
                 raise RequestError(
-                    f"The kept rows are tokens of another version of {self.settings.model}. Choose the picture again,"
+                    f"This job was given tokens of another version of {self.settings.model}. Choose the picture again,"
                     " then paint."
                 )
-            check_prefix(self._model, request)
+            check(self._model, request)
 
     def run_errand(self, do: "Callable[[ImageModel], T]") -> T:
         """What `do` gives for the model, on the model's own thread: between jobs, or between two decode steps of one.
@@ -291,10 +292,8 @@ class Worker:
             return Outcome("cancelled" if painting.job.id in self._cancelled else "interrupted")
         if reranker is None:
             return Outcome("done")
-        request = painting.job.request
         ids = {tile.index: tile.image_id for tile in painting.view.tiles if tile.image_id}
-        text = request.rerank_text or request.prompt
-        return Outcome("done", None, tuple(as_rows(reranker, text, request.keep, event.candidates, ids)))
+        return Outcome("done", None, tuple(as_rows(reranker, painting.job.request, event.candidates, ids)))
 
     def _settle(self, painting: Painting, outcome: Outcome) -> None:
         """Write the outcome down, trying again while the history cannot be written: no job could be claimed either."""
@@ -329,7 +328,7 @@ def new_image(model: "ImageModel", job: JobRow, candidate: "Candidate") -> NewIm
     """A finished candidate with its recipe, ready to be written."""
     from dalle_core.images import to_pil
 
-    parents = (job.source_id,) if job.kind == "complete" and job.source_id else ()
+    parents = (job.source_id,) if job.kind in DESCENDING and job.source_id else ()
     recipe = make_recipe(model, job.request, candidate, parents)
     style = style_of(job.request.prompt, model.spec.styles)
     kept_rows = len(job.request.prefix_tokens) // model.spec.cols

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-from app.history.checkup import search_rows
 from app.recipes import stack_key
 
 BACKUPS_KEPT = 5
@@ -80,19 +79,9 @@ def m005_gallery(database: Database) -> None:
     database.conn.execute(
         f"UPDATE images SET stack = CASE WHEN {readable} THEN stack_key(request_json, model) ELSE id END"
     )
-    database.conn.execute("DROP TABLE search")  # whose rows get the numbers of their pictures
-    database.conn.execute(_SEARCH)
-    rows = list(search_rows(database.conn))
-    database.conn.executemany("INSERT INTO search (rowid, image_id, prompt, style, tags) VALUES (?, ?, ?, ?, ?)", rows)
     for statement in _GALLERY_INDEXES:
         database.conn.execute(statement)
 
-
-_SEARCH = """
-    CREATE VIRTUAL TABLE search USING fts5 (
-        image_id UNINDEXED, prompt, style, tags, tokenize = 'unicode61 remove_diacritics 2'
-    )
-"""
 
 _FIRST = (
     """
@@ -189,7 +178,11 @@ _FIRST = (
         created TEXT NOT NULL
     ) STRICT
     """,
-    _SEARCH,
+    """
+    CREATE VIRTUAL TABLE search USING fts5 (
+        image_id UNINDEXED, prompt, style, tags, tokenize = 'unicode61 remove_diacritics 2'
+    )
+    """,
 )
 
 _QUEUE = (
@@ -228,6 +221,14 @@ _GALLERY = (
         UPDATE images SET percentile = NEW.percentile WHERE id = NEW.image_id;
     END
     """,
+    "CREATE TABLE old_search AS SELECT image_id, prompt, style, tags FROM search",
+    "DELETE FROM search",
+    """
+    INSERT INTO search (rowid, image_id, prompt, style, tags)
+    SELECT images.rowid, image_id, old_search.prompt, old_search.style, tags
+    FROM old_search JOIN images ON images.id = image_id
+    """,
+    "DROP TABLE old_search",
 )
 
 # Every column that a filter asks for, those of the condition included, or SQLite looks the rows up all the same.

@@ -25,7 +25,7 @@ from app.history.checkup import search_rows
 from app.history.marks import TABLES, Marks, Value
 from app.history.store import History
 from app.recipes import Recipe, plain_recipe, read_recipe, request_from_json, request_to_json, stack_key
-from app.views import FINAL_STATUSES, IMPORT
+from app.views import FINAL_STATUSES, IMPORT, kind_of
 from dalle_core.errors import DalleError
 
 ULID_TEXT = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -233,7 +233,7 @@ class _Recovery:
         with_edges = {row[0] for row in self._writer.execute("SELECT DISTINCT child_id FROM edges")}
         for image_id, recipe in self._added.items():
             for parent in recipe.parents if image_id not in with_edges else ():
-                edge: Record = {"child_id": image_id, "parent_id": parent, "relation": "complete"}
+                edge: Record = {"child_id": image_id, "parent_id": parent, "relation": kind_of(recipe.request)}
                 self._insert("edges", {**edge, "kept_rows": _kept_rows(recipe)})
 
     def _collections(self) -> None:
@@ -335,7 +335,7 @@ def _kind(recipe: Recipe) -> str:
     """As far as it can be told from a recipe alone."""
     if not recipe.model and not recipe.tokens:
         return IMPORT
-    return "complete" if recipe.request.prefix_tokens else "generate"
+    return kind_of(recipe.request)
 
 
 def _is_time(value: object) -> bool:

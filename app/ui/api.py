@@ -18,21 +18,22 @@ import gradio as gr
 from gradio.events import api
 
 from app.recipes import request_from_dict
-from app.studio import MAX_UPLOAD_BYTES, Crop, ImageView, JobView, Source, Studio
+from app.studio import MAX_UPLOAD_BYTES, MORE_LIKE_THIS, Crop, ImageView, JobView, Source, Studio
 from app.ui.form import RANDOM_SEEDS
 from app.ui.media import ULID
 from app.ui.payloads import state_words
 from dalle_core.errors import DalleError, RequestError
 from dalle_core.request import GenerationRequest
 
-NAMES = ("generate", "complete", "rerank", "history_search")
+NAMES = ("generate", "complete", "vary", "rerank", "history_search")
 POLL_SECONDS = 0.1
 
 
 class Picture(TypedDict):
     """`score` is the match with the words, `percentile` how many random pairs it beats; both None where unranked.
 
-    The top `kept_rows` token rows were given, not painted.
+    Of a variation without words `score` is the likeness to the picture that was varied, and `percentile` None.
+    The top `kept_rows` token rows were given, not painted; a `strength` below 1 is that of a variation.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Picture(TypedDict):
     rank: int | None
     kept: bool
     kept_rows: int
+    strength: float
     seconds: float
     created: str
 
@@ -157,6 +159,59 @@ class Endpoints:
             source = await self._source(picture, Crop(letterbox=letterbox is True))
             return await self._painted(await to_thread(self.studio.complete, request, source, rows))
 
+    async def vary(
+        self,
+        picture: str,
+        strength: float = MORE_LIKE_THIS,
+        prompt: str = "",
+        negative_prompt: str = "",
+        count: int = 9,
+        keep: int = 4,
+        seed: int | None = None,
+        temperature: float = GenerationRequest.temperature,
+        top_k: int = GenerationRequest.top_k,
+        top_p: float = GenerationRequest.top_p,
+        guidance: float = GenerationRequest.guidance_scale,
+        letterbox: bool = False,
+    ) -> list[Picture]:
+        """Paint variations of a picture, with or without words, and return the best of what came out, best first.
+
+        Without words they are ranked by likeness to the picture. The model sees it as image tokens, coarser than the
+        picture itself. Everything painted also goes into the studio's history.
+
+        Args:
+            picture: The id of a picture in the history, or a PNG or JPEG file in base64.
+            strength: How far to go from the picture, from 0.01 to 1: at 0.3 a sibling, at 0.6 a cousin; 1 leaves only
+                the words.
+            prompt: What the picture shows, or is to turn into, in English or Chinese; may be empty.
+            negative_prompt: What to steer away from.
+            count: How many candidates to paint, from 1 to 256.
+            keep: How many of the best to keep and return; no more than count.
+            seed: The first candidate's seed, each next one's is one more; nothing draws one at random.
+            temperature: From 0 to 5. Low is safe, high is adventurous.
+            top_k: Choose among this many likeliest tokens only; 0 keeps all.
+            top_p: Choose among the likeliest tokens that sum to this share only; 1 keeps all.
+            guidance: How closely to follow the words, from 0 to 30; 1 turns it off.
+            letterbox: Of a picture that is not square, take all, with bars, instead of the square in its middle.
+        Returns:
+            A list of pictures; GET a picture's url for its PNG, which carries the recipe to paint it again.
+        """
+        with _plainly():
+            request = read_request(
+                prompt=prompt,
+                negative_prompt=negative_prompt,
+                count=count,
+                keep=keep,
+                seed=seed,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                guidance_scale=guidance,
+                strength=strength,
+            )
+            source = await self._source(picture, Crop(letterbox=letterbox is True))
+            return await self._painted(await to_thread(self.studio.variations.start, request, source))
+
     async def rerank(self, job: str, text: str = "") -> list[Picture]:
         """Rank the pictures of a finished job by other words, without painting, and return the best, best first.
 
@@ -234,6 +289,7 @@ def picture(image: ImageView) -> Picture:
         rank=image.rank,
         kept=image.kept,
         kept_rows=image.kept_rows,
+        strength=image.request.strength,
         seconds=image.seconds,
         created=image.created.isoformat(),
     )

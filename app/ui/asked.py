@@ -1,11 +1,12 @@
 """Reads what a browser sent: a JSON value of any shape becomes texts and ids, and errors become answers."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from app.ui.media import ULID
 from app.ui.payloads import Payload
-from dalle_core.errors import DalleError
+from dalle_core.errors import DalleError, RequestError
 
 MAX_IDS = 500
 
@@ -24,6 +25,17 @@ def value(asked: Any, name: str) -> Any:
 def text(asked: Any, name: str) -> str | None:
     found = value(asked, name)
     return found if isinstance(found, str) else None
+
+
+def is_number(found: Any) -> bool:
+    return isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
+
+
+def number(found: Any, name: str) -> float:
+    """Raises RequestError for anything else, and for what is no number in JSON."""
+    if not is_number(found):
+        raise RequestError(f"The {name} is to be a number.")
+    return float(found)
 
 
 def ulid(asked: Any, name: str) -> str:

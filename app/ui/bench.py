@@ -1,23 +1,55 @@
-"""What the page's scripts say about the picture to complete, checked; and what they are told about it.
+"""The bench, where the picture to complete or vary is chosen: its markup, what the page's scripts say of it, checked,
+and what they are told about it. It is drawn by assets/ui/bench.js.
 
 Knows no widgets. An upload has an unguessable id; a picture of the history has its own.
 """
 
 import base64
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from app.studio import Crop, Source, Studio
-from app.ui.asked import answer
+from app.studio import MAX_UPLOAD_BYTES, Crop, Source, Studio
+from app.ui.asked import answer, is_number, number
 from app.ui.examples import example_pictures
 from app.ui.media import ULID
 from app.ui.payloads import Payload, thumbnail_payload
 from app.views import ImageView
 from dalle_core.errors import RequestError
+from dalle_core.request import GenerationRequest
 
 MAX_ID = 64
 SUGGESTED = 6
+
+
+def bench_markup(*, label: str, file_label: str, how: str, slide: str, why: str, veil: str = "") -> str:
+    """`label` names the bench, `how` a picture is sent here, `slide` is its tab's own control, `why` what to know.
+
+    `veil` lies over what is not kept of a picture.
+    """
+    return f"""<section class="bench" aria-label="{label}" data-limit="{MAX_UPLOAD_BYTES}">
+<div class="drop"><p class="drop-title">Drop a picture here, paste one, or
+<button type="button" class="choose">choose a file</button></p>
+<p>{how}</p>
+<div class="suggested" hidden><h3></h3><div class="suggested-row"></div></div>
+<input type="file" accept="image/*" aria-label="{file_label}" tabindex="-1" hidden></div>
+<p class="bench-error" role="alert" hidden></p>
+<div class="workpiece" hidden>
+<div class="panes">
+<figure><div class="pane"><div class="fit"><img class="full" alt="The chosen picture">
+<div class="mask"><div class="cut" tabindex="0" role="group">{veil}<i class="handle"></i></div></div>
+</div></div>
+<figcaption>The picture</figcaption></figure>
+<figure><div class="pane made"><img alt="What the tokens make of the square">{veil}</div>
+<figcaption>What its tokens make of it</figcaption></figure>
+</div>
+<div class="bench-controls">
+{slide}
+<label class="slide"><span>Size of the square</span>
+<input type="range" name="side" min="10" max="100" step="1"></label>
+<label class="tick"><input type="checkbox" name="letterbox"><span>Whole picture, with bars</span></label>
+<button type="button" class="quiet another">Another picture</button>
+</div></div>
+<p class="why">{why}</p></section>"""
 
 
 def bench_calls(studio: Studio) -> list[Callable[[Any], Payload]]:
@@ -32,12 +64,24 @@ def bench_calls(studio: Studio) -> list[Callable[[Any], Payload]]:
     return [prepare_source, suggest_pictures]
 
 
-def complete(studio: Studio, asked: Any, request: Callable[[], Any]) -> str:
+def complete(studio: Studio, asked: Any, request: Callable[[], GenerationRequest]) -> str:
     """Queue what `request` gives on the chosen picture's top; returns the job's id. Raises whatever is wrong first."""
+    chosen = _chosen(asked)
+    checked = request()
+    return studio.complete(checked, read_source(studio, chosen), _rows(chosen.get("rows")))
+
+
+def vary(studio: Studio, asked: Any, request: Callable[[float], GenerationRequest]) -> str:
+    """Queue variations of the chosen picture by what `request` gives for a strength; likewise."""
+    chosen = _chosen(asked)
+    checked = request(number(chosen.get("strength"), "strength"))
+    return studio.variations.start(checked, read_source(studio, chosen))
+
+
+def _chosen(asked: Any) -> Payload:
     if not isinstance(asked, dict):
         raise RequestError("Choose a picture first: drop one, paste one, or send one from Create or History.")
-    checked = request()
-    return studio.complete(checked, read_source(studio, asked), _rows(asked.get("rows")))
+    return asked
 
 
 def read_source(studio: Studio, asked: Any) -> Source:
@@ -73,19 +117,15 @@ def suggestions_payload(latest: Sequence[ImageView]) -> Payload:
 def _crop(asked: Any) -> Crop:
     values = asked if isinstance(asked, dict) else {}
     numbers = {name: values[name] for name in ("x", "y", "side") if name in values}
-    if not all(_is_number(value) for value in numbers.values()):
+    if not all(is_number(value) for value in numbers.values()):
         raise RequestError("The square's place and size are to be numbers.")
     return Crop(**numbers, letterbox=values.get("letterbox") is True)
 
 
 def _rows(asked: Any) -> int:
-    if not _is_number(asked) or asked != int(asked):
+    if not is_number(asked) or asked != int(asked):
         raise RequestError("The rows to keep are to be a whole number.")
     return int(asked)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _data_url(png: bytes) -> str:

@@ -1,10 +1,11 @@
 """Questions the page's scripts ask the studio directly. Whatever the browser sends is checked here before use."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from app.studio import Studio
-from app.ui.asked import answer, text, ulid, value
+from app.ui.asked import answer, ids, number, text, ulid, value
 from app.ui.payloads import Payload, details_payload, reproduction_payload, thumbnail_payload
 from app.views import ImageView
 
@@ -27,12 +28,31 @@ def browser_calls(studio: Studio) -> list[Callable[[Any], Any]]:
     def reproduce_picture(asked: Any) -> Payload:
         return answer(lambda: {"job": studio.reproduce(ulid(asked, "image"))})
 
-    return [picture_details, picture_page, mark_picture, reproduce_picture]
+    def vary_picture(asked: Any) -> Payload:
+        return answer(lambda: {"job": _vary(studio, asked)})
+
+    def departures(asked: Any) -> Payload:
+        return answer(lambda: {"departures": _departures(studio, ids(asked, "images"))})
+
+    return [picture_details, picture_page, mark_picture, reproduce_picture, vary_picture, departures]
 
 
 def _details(studio: Studio, image: ImageView) -> Payload:
     again = studio.reproduction(image.id)
     return details_payload(image) | {"again": reproduction_payload(again) if again else None}
+
+
+def _vary(studio: Studio, asked: Any) -> str:
+    strength = value(asked, "strength")
+    if strength is None:
+        return studio.variations.more_like(ulid(asked, "image"))
+    return studio.variations.more_like(ulid(asked, "image"), number(strength, "strength"))
+
+
+def _departures(studio: Studio, images: list[str]) -> Payload:
+    """Those that are known, by picture."""
+    found = {image: studio.variations.departure(image) for image in images}
+    return {image: asdict(there) for image, there in found.items() if there is not None}
 
 
 def _mark(studio: Studio, asked: Any) -> Payload:

@@ -32,6 +32,7 @@ BOARD_SCRIPT = """dalleStudio.board(element, {server, send: {
     usePrompt: image => trigger('use_prompt', {image}),
     useSettings: image => trigger('use_settings', {image}),
     completeFrom: image => trigger('complete_from', {image}),
+    varyFrom: image => trigger('vary_from', {image}),
 }})"""
 
 
@@ -107,4 +108,5 @@ def wire_reuse(studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets, t
 
 def submit(studio: Studio, beside: object, values: Sequence[object]) -> str:
     request, model_sha256 = with_restored(read_form(*values), beside)
-    return studio.submit(request, model_sha256=model_sha256 if request.prefix_tokens else None)
+    given = request.prefix_tokens or request.source_tokens
+    return studio.submit(request, model_sha256=model_sha256 if given else None)

@@ -27,7 +27,7 @@ LABELS = {
 }
 
 
-def read_form(*values: object) -> GenerationRequest:
+def read_form(*values: object, strength: float = 1.0) -> GenerationRequest:
     """The request the form asks for; an empty seed is drawn at random. Raises RequestError."""
     form = dict(zip(FIELDS, values, strict=True))
     count = _whole("count", form["count"])
@@ -41,6 +41,7 @@ def read_form(*values: object) -> GenerationRequest:
         top_k=_whole("top_k", form["top_k"]),
         top_p=_number("top_p", form["top_p"]),
         guidance_scale=_number("guidance_scale", form["guidance_scale"]),
+        strength=strength,
     )
 
 
@@ -59,7 +60,12 @@ def restored(request: GenerationRequest, model_sha256: str | None = None, fits: 
         parts.append("the given top of the picture")
     elif request.prefix_tokens:
         left.append("Not restored: the given top of the picture, which is tokens of another version of the model.")
-        request = replace(request, prefix_tokens=())
+    if request.source_tokens and fits:
+        parts.append(f"the picture it varies, strength {request.strength:.0%}")
+    elif request.source_tokens:
+        left.append("Not restored: the picture it varies, which is in tokens of another version of the model.")
+    if not fits:
+        request = replace(request, prefix_tokens=(), source_tokens=())
     if request.batch_width != even_width(request.count) or request.slot:
         parts.append(f"a batch width of {request.batch_width}, as long as there are {request.count} candidates")
     if request.rerank_text:
@@ -79,6 +85,8 @@ def with_restored(request: GenerationRequest, beside: object) -> tuple[Generatio
         return request, None
     earlier, model_sha256 = request_from_dict(values), beside.get("model_sha256")
     along: dict[str, Any] = {"prefix_tokens": earlier.prefix_tokens, "rerank_text": earlier.rerank_text}
+    if earlier.source_tokens:
+        along |= {"source_tokens": earlier.source_tokens, "strength": earlier.strength}
     if earlier.count == request.count:
         along |= {"batch_width": earlier.batch_width, "slot": earlier.slot}
     return replace(request, **along), model_sha256 if isinstance(model_sha256, str) else None

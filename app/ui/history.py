@@ -19,6 +19,7 @@ HISTORY_SCRIPT = """dalleStudio.history(element, {server, send: {
     usePrompt: image => trigger('use_prompt', {image}),
     useSettings: image => trigger('use_settings', {image}),
     completeFrom: image => trigger('complete_from', {image}),
+    varyFrom: image => trigger('vary_from', {image}),
 }})"""
 
 

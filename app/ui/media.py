@@ -1,8 +1,8 @@
 """Routes that serve pictures, by id and by nothing else.
 
 `/media/<id>.png`, `/media/thumbnail/<id>`, and while it is painted `/media/preview/<job>/<index>`. Paths come from the
-service layer, never from the browser. A picture to complete comes in at `/media/source` and is shown at
-`/media/source/<id>`. All ask for the same sign-in as the app.
+service layer, never from the browser. A picture to complete or vary comes in at `/media/source` and is shown at
+`/media/source/<id>`; `/media/varied/<job>` is what a job varies. All ask for the same sign-in as the app.
 """
 
 import re
@@ -31,6 +31,7 @@ def media_routes(studio: Studio) -> list[Route]:
         Route("/media/{image_id}.png", media.original),
         Route("/media/thumbnail/{image_id}", media.thumbnail),
         Route("/media/preview/{job_id}/{index:int}", media.preview),
+        Route("/media/varied/{job_id}", media.varied),
         Route("/media/source", media.take_source, methods=["POST"]),
         Route("/media/source/{upload_id}", media.source),
     ]
@@ -61,8 +62,21 @@ class _Media:
             return Response(status_code=204, headers=UNSTORED)
         return Response(png, media_type="image/png", headers=UNSTORED)
 
+    async def varied(self, request: Request) -> Response:
+        """The picture that a job varies, as its tokens show it."""
+        if not is_signed_in(request):
+            return refused()
+        job_id = request.path_params["job_id"]
+        if not ULID.fullmatch(job_id):
+            return _missing()
+        try:
+            png = await run_in_threadpool(self.studio.variations.original, job_id)
+        except DalleError:
+            return _missing()
+        return Response(png, media_type="image/png", headers={"cache-control": FOREVER})
+
     async def take_source(self, request: Request) -> Response:
-        """A foreign picture, as the body of the request, to be completed. Answers which one it is from now on."""
+        """A foreign picture, as the body of the request, to be completed or varied. Answers its id from now on."""
         if not is_signed_in(request):
             return refused()
         try:

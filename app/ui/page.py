@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 import gradio as gr
 
 from app.studio import Studio
-from app.ui import complete, create, history, recipe_drop, words
+from app.ui import complete, create, history, recipe_drop, variations, words
 from app.ui.api import add_endpoints
 from app.ui.brand import ASSETS, TITLE
 from app.ui.examples import example_prompts, style_chips
 from app.ui.payloads import Payload, status_payload
+from app.ui.workplace import wire_sending
 
 POLL_SECONDS = 0.4
 CACHE_SWEEP = (3600, 24 * 3600)  # seconds between sweeps of Gradio's own cache, and the age at which a file goes
@@ -32,27 +33,31 @@ def build_page(studio: Studio) -> gr.Blocks:
                 widgets = create.layout(studio)
             with gr.Tab("Complete", id="complete"):
                 completing = complete.layout(studio)
+            with gr.Tab("Variations", id="variations"):
+                varying = variations.layout(studio)
             with gr.Tab("History", id="history"):
                 gallery = history.layout(studio)
         create.wire(studio, widgets)
         complete.wire(studio, completing)
+        variations.wire(studio, varying)
         galleries = [widgets.board, gallery]
         create.wire_reuse(studio, galleries, widgets, tabs)
-        complete.wire_sending(studio, galleries, completing, tabs)
+        wire_sending(studio, galleries, "complete_from", completing, tabs)
+        wire_sending(studio, galleries, "vary_from", varying, tabs)
         recipe_drop.wire(studio, widgets.from_picture, widgets.form, widgets.beside, tabs)
 
-        async def watch_status() -> AsyncIterator[tuple[Payload, list[str], list[str], dict[str, list[str]]]]:
+        async def watch_status() -> AsyncIterator[tuple[Payload, *tuple[list[str], ...], dict[str, list[str]]]]:
             """Until the model is there, or not: what changes later comes by `/events`."""
             while True:
                 current = studio.model_status()
                 styles = style_chips(current)
-                yield status_payload(current), styles, styles, example_prompts()
+                yield status_payload(current), styles, styles, styles, example_prompts()
                 if current.state != "loading":
                     return
                 while studio.model_status() == current:
                     await asyncio.sleep(POLL_SECONDS)
 
-        told = [status, widgets.styles, completing.styles, widgets.examples]
+        told = [status, widgets.styles, completing.styles, varying.styles, widgets.examples]
         page.load(watch_status, outputs=told, show_progress="hidden", concurrency_limit=None, api_visibility="private")
         add_endpoints(studio)
     return page

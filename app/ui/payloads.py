@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.recipes import request_to_json
-from app.views import REPRODUCTION, ImageView, JobView, ModelStatus, Reproduction, Tile
+from app.views import REPRODUCTION, VARIATION, ImageView, JobView, ModelStatus, Reproduction, Tile
 
 Payload = dict[str, Any]
 
@@ -37,6 +37,7 @@ def job_payload(view: JobView) -> Payload:
         "settings": request_words(view),
         "state": state_words(view),
         "notes": list(view.notes),
+        "original": f"media/varied/{view.id}" if view.kind == VARIATION else None,
         "progress": progress(view),
         "painted": view.row / view.rows if view.rows else 0,
         "tiles": [_tile_payload(view, tile) for tile in tiles],
@@ -52,7 +53,7 @@ def _tile_payload(view: JobView, tile: Tile) -> Payload:
         "rank": tile.rank,
         "kept": tile.kept,
         "starred": tile.starred,
-        "match": match_words(tile.score, tile.percentile),
+        "match": match_words(tile.score, tile.percentile, view.ranked_by),
     }
 
 
@@ -89,6 +90,7 @@ def progress(view: JobView) -> float:
 def request_words(view: JobView) -> str:
     request = view.request
     parts = [f"top {counted(view.kept_rows, 'row')} kept"] if view.kept_rows else []
+    parts += [f"strength {request.strength:.0%}"] if request.varies else []
     parts += [counted(request.count, "candidate"), f"seed {request.seed}", f"temperature {request.temperature:g}"]
     if request.guidance_scale != 1:
         parts.append(f"guidance {request.guidance_scale:g}")
@@ -107,7 +109,7 @@ def state_words(view: JobView) -> str:
             return _running_words(view)
         case "done":
             candidates = counted(view.finished, "candidate")
-            return f"{candidates}, best first" if view.ranked_by else candidates
+            return candidates if view.ranked_by is None else f"{candidates}, best first"
         case "cancelled":
             return f"Stopped. {finished}." if view.finished else "Stopped before a picture was finished."
         case "failed":
@@ -137,11 +139,16 @@ def time_words(seconds: float | None) -> str:
     return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
 
 
-def match_words(score: float | None, percentile: float | None) -> Payload | None:
+def match_words(score: float | None, percentile: float | None, text: str | None = None) -> Payload | None:
+    """`like` says that no text was matched, but the picture that is varied."""
     if score is None:
         return None
     share = None if percentile is None else min(99, int(percentile))  # nothing beats everything
-    return {"score": f"{score:.2f}", "words": "" if share is None else f"beats {share}% of random pairs"}
+    return {
+        "score": f"{score:.2f}",
+        "like": text == "",
+        "words": "" if share is None else f"beats {share}% of random pairs",
+    }
 
 
 def thumbnail_payload(image: ImageView) -> Payload:
@@ -156,8 +163,9 @@ def details_payload(image: ImageView) -> Payload:
         "seed": str(image.seed),
         "rank": image.rank,
         "of": request.count,
-        "match": match_words(image.score, image.percentile),
-        "ranked": f"for “{image.text_scored}”" if image.text_scored not in {None, image.prompt} else "",
+        "match": match_words(image.score, image.percentile, image.text_scored),
+        "ranked": f"for “{image.text_scored}”" if image.text_scored not in {None, "", image.prompt} else "",
+        "varied": image.request.varies,
         "starred": image.starred,
         "kept": image.kept,
         "facts": _facts(image),
@@ -170,6 +178,7 @@ def _facts(image: ImageView) -> list[tuple[str, str]]:
     request = image.request
     facts = [
         ("Kept", f"the top {counted(image.kept_rows, 'row')} of another picture" if image.kept_rows else ""),
+        ("Varied", f"another picture, strength {request.strength:.0%}" if request.varies else ""),
         ("Without", request.negative_prompt),
         ("Guidance", f"{request.guidance_scale:g}"),
         ("Temperature", f"{request.temperature:g}"),

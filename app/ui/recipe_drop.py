@@ -117,4 +117,8 @@ def _recipe_notes(recipe: Recipe, status: ModelStatus) -> list[str]:
         notes.append("The top of this picture was given to it. All settings bring that top along.")
     elif recipe.request.prefix_tokens:
         notes.append("The top of this picture was given to it. The settings alone paint a whole new one.")
+    if recipe.request.varies and tokens_fit(recipe.model_sha256, status):
+        notes.append("This is a variation of another picture. All settings bring that picture along.")
+    elif recipe.request.varies:
+        notes.append("This is a variation of another picture. The settings alone paint a whole new one.")
     return notes

@@ -15,7 +15,8 @@ ICON = ASSETS / "icon.png"
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "PingFang SC",
         "Microsoft YaHei", "sans-serif")  # fmt: skip
 # In this order: studio.js makes window.dalleStudio, the others add to it.
-SCRIPTS = ("studio.js", "queue.js", "history.js", "recipe_drop.js", "complete.js")
+SCRIPTS = ("studio.js", "queue.js", "history.js", "recipe_drop.js", "bench.js", "complete.js",
+           "variations.js")  # fmt: skip
 MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace")
 
 # The colour of an installed app's title bar, and its icon on Apple's home screens.

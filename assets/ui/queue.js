@@ -28,7 +28,7 @@
 
     async function remove(job) {
       const next = rows.get(job.id)?.node.nextElementSibling ?? rows.get(job.id)?.node.previousElementSibling;
-      await drop(server.cancel_job({ job: job.id }).then(answer => ({ jobs: [job.id], ...answer })), job.prompt);
+      await drop(server.cancel_job({ job: job.id }).then(answer => ({ jobs: [job.id], ...answer })), named(job));
       (next?.querySelector(".remove") ?? putBack).focus(); // the button that had it is gone
     }
 
@@ -54,9 +54,11 @@
       settle();
     }
 
+    const named = job => job.prompt || t("Without words");
+
     function row(job) {
-      const button = (text, label, kind, click) => make("button", { type: "button", class: `mini ${kind}`, text, title: t(label), "aria-label": `${t(label)}: ${job.prompt}`, onclick: click });
-      const prompt = make("span", { class: "queue-prompt", text: job.prompt, title: job.prompt });
+      const button = (text, label, kind, click) => make("button", { type: "button", class: `mini ${kind}`, text, title: t(label), "aria-label": `${t(label)}: ${named(job)}`, onclick: click });
+      const prompt = make("span", { class: "queue-prompt", text: named(job), title: named(job) });
       const moves = MOVES.map(([to, label, sign]) => button(sign, label, to, () => move(job.id, to)));
       return { job, node: make("li", {}, make("span", { class: "queue-words" }, prompt, make("small", { text: t(job.words) })), make("span", { class: "queue-buttons" }, ...moves, button("×", "Remove", "remove", () => remove(job)))) };
     }
@@ -85,7 +87,7 @@
       setText(count, waiting.length ? t("Queue, {count} waiting", { count: waiting.length }) : t("Queue"));
       clear.hidden = waiting.length < 2;
       now.hidden = !running || !waiting.length;
-      if (running) setText(now, t("Painting: {prompt}", { prompt: running.prompt }));
+      if (running) setText(now, t("Painting: {prompt}", { prompt: named(running) }));
     }
 
     announce.addEventListener("news", ({ detail }) => {

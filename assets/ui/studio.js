@@ -234,6 +234,10 @@ window.dalleStudio ??= (() => {
     (earlier.length ? recall(earlier) : Promise.resolve()).then(() => live.start());
   }
 
+  /* What other scripts add to every run: each gets the run and its job, and gives a part, or null. A part puts its nodes
+     into the run's `tools` or makes one the `lead` of its grid; `update`, if any, is told of every change. */
+  const runParts = [];
+
   class Run {
     constructor(job, context, say, remove) {
       this.id = job.id;
@@ -252,9 +256,10 @@ window.dalleStudio ??= (() => {
       this.dismiss = make("button", { type: "button", class: "quiet", text: t("Dismiss"), onclick: () => this.forget() });
       this.offers = make("div", { class: "offers", hidden: true }, this.again, this.dismiss);
       this.ranking = new RankForm(job, context);
-      const title = make("div", { class: "run-title" }, make("h2", { text: job.prompt }), make("p", { class: "run-settings", text: t(job.settings) }));
-      const tools = make("div", { class: "run-tools" }, this.more, this.ranking.opener);
-      this.node = make("section", { class: "run", "aria-label": job.prompt }, make("header", {}, title, this.offers), this.state, this.bar, this.notes, this.ranking.said, this.best, tools, this.ranking.form, this.rest);
+      const title = make("div", { class: "run-title" }, make("h2", { text: job.prompt || t("Without words") }), make("p", { class: "run-settings", text: t(job.settings) }));
+      this.tools = make("div", { class: "run-tools" }, this.more, this.ranking.opener);
+      this.node = make("section", { class: "run", "aria-label": job.prompt || t("Without words") }, make("header", {}, title, this.offers), this.state, this.bar, this.notes, this.ranking.said, this.best, this.tools, this.ranking.form, this.rest);
+      this.parts = runParts.map(build => build(this, job)).filter(Boolean);
     }
 
     async requeue() {
@@ -287,6 +292,7 @@ window.dalleStudio ??= (() => {
       this.advance(job);
       if (this.notes.children.length !== job.notes.length) this.notes.replaceChildren(...job.notes.map(text => make("li", { text: t(text) })));
       this.draw(job);
+      for (const part of this.parts) part.update?.(job);
       if (changed) this.say(t(job.state));
       if (changed && job.final) announce.dispatchEvent(new Event("finished"));
     }
@@ -304,7 +310,7 @@ window.dalleStudio ??= (() => {
       for (const [index, tile] of this.tiles) if (!present.has(index)) { tile.node.remove(); this.tiles.delete(index); }
       this.best.hidden = !job.tiles.length;
       const chosen = job.final && job.tiles.some(tile => tile.kept);
-      const placed = { best: [], rest: [] };
+      const placed = { best: this.lead ? [this.lead] : [], rest: [] };
       for (const state of job.tiles) {
         if (!this.tiles.has(state.index)) this.tiles.set(state.index, new Tile(state.index, id => this.open(id)));
         const tile = this.tiles.get(state.index);
@@ -358,6 +364,7 @@ window.dalleStudio ??= (() => {
 
     update(state, painted) {
       this.image = state.image;
+      if (state.image) this.node.dataset.image = state.image;
       this.node.disabled = !state.image;
       this.node.dataset.state = state.state;
       this.picture(state.image ? original(state.image) : state.preview, painted);
@@ -369,7 +376,7 @@ window.dalleStudio ??= (() => {
     label({ image, state, rank, match, starred }) {
       const number = rank ? t("Rank {rank}", { rank }) : t("Candidate {number}", { number: this.index + 1 });
       if (!image) return [number, t(state)].join(", ");
-      const facts = match ? [t("Match {score}", match), t(match.words)] : [];
+      const facts = match ? [scoreWords(match), t(match.words)] : [];
       return t("{label}. Open", { label: [number, ...facts, starred && t("Starred")].filter(Boolean).join(", ") });
     }
 
@@ -378,7 +385,7 @@ window.dalleStudio ??= (() => {
       if (this.caption.dataset.key === key) return;
       this.caption.dataset.key = key;
       const first = make("span", { class: "rank", text: rank ? `#${rank}` : "" });
-      this.caption.replaceChildren(first, make("span", { class: "match", text: t("Match {score}", match) }), make("span", { class: "words", text: t(match.words) }));
+      this.caption.replaceChildren(first, make("span", { class: "match", text: scoreWords(match) }), make("span", { class: "words", text: t(match.words) }));
     }
 
     /* The next picture is decoded before it takes the last one's place, so a tile never flickers. */
@@ -409,7 +416,7 @@ window.dalleStudio ??= (() => {
       this.form = make("form", { class: "rank-form", hidden: true }, make("label", {}, make("span", { text: t("Rank these pictures by") }), this.words), this.submit, this.note);
       this.form.addEventListener("submit", event => { event.preventDefault(); this.rank(this.words.value); });
       this.told = make("span");
-      this.back = make("button", { type: "button", class: "quiet", text: t("Rank by the prompt again"), onclick: () => this.rank(null) });
+      this.back = make("button", { type: "button", class: "quiet", text: job.prompt ? t("Rank by the prompt again") : t("Rank by likeness again"), onclick: () => this.rank(null) });
       this.said = make("p", { class: "ranked-by", hidden: true }, this.told, this.back);
     }
 
@@ -479,8 +486,8 @@ window.dalleStudio ??= (() => {
       const actions = make("div", { class: "buttons" }, this.save, ...this.buttons);
       this.compared = make("p", { class: "compared", role: "status" });
       const words = make("div", { class: "words-side" }, make("h2", { class: "prompt", id: "picture-prompt" }), part("match"), part("seed"), this.facts, this.compared, actions, this.said);
-      const stage = make("div", { class: "stage" }, this.image, this.back, this.next);
-      this.node = make("dialog", { class: "picture", "aria-labelledby": "picture-prompt" }, stage, words, close);
+      this.stage = make("div", { class: "stage" }, this.image, this.back, this.next);
+      this.node = make("dialog", { class: "picture", "aria-labelledby": "picture-prompt" }, this.stage, words, close);
       this.node.addEventListener("click", event => { if (event.target === this.node) this.node.close(); });
       this.node.addEventListener("keydown", event => {
         if (event.key === "ArrowLeft") this.turn(-1);
@@ -511,6 +518,10 @@ window.dalleStudio ??= (() => {
       await this.refresh();
     },
 
+    buttonOf(action) {
+      return this.buttons[this.actions.indexOf(action)];
+    },
+
     refresh() {
       return this.ask("picture_details", {});
     },
@@ -536,8 +547,8 @@ window.dalleStudio ??= (() => {
     fill(details) {
       if (details.error) return setText(this.said, t(details.error));
       this.details = details;
-      this.image.alt = details.prompt;
-      setText(this.node.querySelector(".prompt"), details.prompt);
+      this.image.alt = details.prompt || t("Without words");
+      setText(this.node.querySelector(".prompt"), this.image.alt);
       setText(this.match, matchWords(details));
       setText(this.seed, t("Seed {seed}", details));
       setText(this.compared, t(details.again?.words ?? ""));
@@ -560,9 +571,12 @@ window.dalleStudio ??= (() => {
     },
   };
 
+  /* With words, or where there are none with the picture that was varied. */
+  const scoreWords = match => (match.like ? t("Likeness {score}", match) : t("Match {score}", match));
+
   function matchWords({ match, rank, of, ranked }) {
     if (!match) return t("Not ranked");
-    return [rank && t("Rank {rank} of {of}", { rank, of }), t("Match {score}", match), t(match.words), t(ranked)].filter(Boolean).join(" · ");
+    return [rank && t("Rank {rank} of {of}", { rank, of }), scoreWords(match), t(match.words), t(ranked)].filter(Boolean).join(" · ");
   }
 
   /* The clipboard needs a secure page; over plain http on a network a selection still works. */
@@ -581,6 +595,6 @@ window.dalleStudio ??= (() => {
     }
   }
 
-  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fillPrompt, whenThere, dialog, mainBoard: () => main, UNANSWERED };
+  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fillPrompt, whenThere, dialog, runParts, mainBoard: () => main, UNANSWERED };
   return { status, message, restored, styles, examples, board, tools };
 })();

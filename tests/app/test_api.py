@@ -16,7 +16,7 @@ from app.ui.api import Picture
 from tests.app.conftest import OpenPage, wait_until
 from tests.fakes import QUICK_SPEC, FakeModel
 
-NAMES = {"/generate", "/complete", "/rerank", "/history_search"}
+NAMES = {"/generate", "/complete", "/vary", "/rerank", "/history_search"}
 UNKNOWN = "01" + "A" * 24
 PICTURE = set(Picture.__annotations__)
 
@@ -137,6 +137,49 @@ def test_bad_completions_are_told_what_is_wrong_and_queue_nothing(
     before = jobs(page)
     with pytest.raises(AppError) as told:
         complete(client, picture, **values)
+    assert words in str(told.value)
+    assert jobs(page) == before
+
+
+def vary(client: Client, picture: str, **values: Any) -> list[dict[str, Any]]:
+    asked = {"count": 2, "keep": 1, "seed": 9, **values}
+    answer: list[dict[str, Any]] = client.predict(picture=picture, **asked, api_name="/vary")
+    return answer
+
+
+def test_a_picture_of_the_history_is_varied(page: OpenPage, client: Client) -> None:
+    source = paint(client)[0]
+    (picture,) = vary(client, source["id"], strength=0.2, prompt="red apple")
+    assert (picture["strength"], source["strength"]) == (0.2, 1.0)
+    job = page.studio.job(picture["job"])
+    assert (job.kind, job.source_id) == ("variation", source["id"])
+
+
+def test_a_file_is_varied_without_words_and_ranked_by_likeness(page: OpenPage, client: Client) -> None:
+    (picture,) = vary(client, file(), strength=0.02)
+    assert (picture["prompt"], picture["percentile"], picture["rank"]) == ("", None, 1)
+    assert picture["score"] > 0.9
+    with Image.open(page.studio.image_path(picture["id"])) as image:
+        assert image.getpixel((1, 1)) == (0, 0, 255)
+
+
+@pytest.mark.parametrize(
+    ("picture", "values", "words"),
+    [
+        (UNKNOWN, {}, "no picture"),
+        (file()[:60], {}, "picture"),
+        (file(), {"strength": 0}, "strength is 0"),
+        (file(), {"strength": 2}, "strength is 2"),
+        (file(), {"strength": "half"}, "strength is 'half'"),
+        (file(), {"strength": 1}, "prompt is empty"),
+    ],
+)
+def test_bad_variations_are_told_what_is_wrong_and_queue_nothing(
+    page: OpenPage, client: Client, picture: Any, values: dict[str, Any], words: str
+) -> None:
+    before = jobs(page)
+    with pytest.raises(AppError) as told:
+        vary(client, picture, **values)
     assert words in str(told.value)
     assert jobs(page) == before
 

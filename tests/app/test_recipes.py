@@ -57,6 +57,16 @@ def test_other_tools_find_their_parameters(tmp_path: Path) -> None:
     )
 
 
+def test_a_variation_s_recipe_holds_what_it_varies_and_an_older_one_varies_nothing() -> None:
+    request = GenerationRequest("", count=2, keep=1, source_tokens=(5, 6, 7), strength=0.3)
+    recipe = Recipe(request, 1, 1, "emblem-64", "ab" * 32, (5, 6, 8))
+    assert read_recipe(to_png(Image.new("RGB", (4, 4)), recipe)) == recipe
+    assert (recipe.single.source_tokens, recipe.single.strength) == ((5, 6, 7), 0.3)
+    assert "Denoising strength: 0.3" in recipes.parameters(recipe, 4, 4)
+    older = {name: value for name, value in asdict(REQUEST).items() if name not in {"source_tokens", "strength"}}
+    assert request_from_json(json.dumps(older)) == REQUEST
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

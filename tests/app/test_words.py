@@ -21,7 +21,18 @@ PAGE_ONLY = ("api.py", "desktop.py", "serve.py", "share.py")  # in app/ui, and w
 # What goes wrong in these is told in the page. What is told nowhere but in a terminal or a log stays English.
 SAY_ERRORS = (
     *(module for module in sorted((APP / "ui").glob("*.py")) if module.name not in PAGE_ONLY),
-    *(APP / name for name in ("studio.py", "sources.py", "ranking.py", "recipes.py", "reproduction.py", "worker.py")),
+    *(
+        APP / name
+        for name in (
+            "studio.py",
+            "sources.py",
+            "ranking.py",
+            "recipes.py",
+            "reproduction.py",
+            "variations.py",
+            "worker.py",
+        )
+    ),
     *(APP / "history" / name for name in ("store.py", "files.py", "space.py")),
     *(CORE / name for name in ("request.py", "generate.py")),
 )

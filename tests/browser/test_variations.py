@@ -1,0 +1,107 @@
+"""The Variations tab in a real browser: a picture comes in, is varied, and stands beside what came of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from app.history import Edge
+from app.views import VARIATION
+from tests.browser.conftest import Served, Visit
+
+pytestmark = pytest.mark.browser
+RED = 7 * 64 * 30  # in the fake model's tokens
+
+
+def test_an_uploaded_picture_is_varied_without_words_beside_its_original(
+    served: Served, visit: Callable[[str], Visit], tmp_path: Path
+) -> None:
+    visitor = visit(served.url)
+    page = visitor.open()
+    page.get_by_role("tab", name="Variations").click()
+    Image.new("RGB", (80, 80), "red").save(tmp_path / "red.png")
+    page.locator(".variations .bench input[type=file]").set_input_files(tmp_path / "red.png")
+    page.locator(".variations .made:not(.stale) img").wait_for()
+    expect(page.locator(".strength-words")).to_have_text("50%, a cousin")
+    page.get_by_label("Strength").fill("30")
+    expect(page.locator(".strength-words")).to_have_text("30%, a sibling")
+    page.locator("#variations-count input").fill("3")
+    page.locator("#variations-paint").click()
+    run = page.locator(".variations .run")
+    expect(run).to_have_attribute("data-status", "done")
+    expect(run.get_by_role("heading")).to_have_text("Without words")
+    expect(run.locator(".run-settings")).to_contain_text("strength 30%")
+    expect(run.locator(".caption .match").first).to_contain_text("Likeness")
+    assert run.locator(".original img").evaluate("image => image.naturalWidth") == 64
+    newest = served.studio.images()[0]
+    assert (newest.prompt, newest.request.strength) == ("", 0.3)
+    assert set(newest.request.source_tokens) == {RED}
+    _check_map(page)
+    assert visitor.errors == []
+    assert visitor.strays == []
+
+
+def _check_map(page: Page) -> None:
+    """Of the latest run, and of a picture in the dialog."""
+    run = page.locator(".variations .run").first
+    run.get_by_role("button", name="What changed").click()
+    expect(run.locator(".tile .heat")).to_have_count(3)
+    run.get_by_role("button", name="What changed").click()
+    expect(run.locator(".tile .heat")).to_have_count(0)
+    run.locator(".tile").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("another picture, strength 30%")
+    dialog.get_by_role("button", name="What changed").click()
+    expect(dialog.locator(".heat")).to_have_count(1)
+    dialog.get_by_role("button", name="Close").click()
+
+
+def test_more_like_any_picture_is_one_click_or_key_away(served: Served, visit: Callable[[str], Visit]) -> None:
+    visitor = visit(served.url)
+    page = visitor.open()
+    visitor.paint("green pear, noto", count=2)
+    expect(page.locator(".run")).to_have_attribute("data-status", "done")
+    tile = page.locator(".grid.best .tile").first
+    parent = tile.get_attribute("data-image") or ""
+    tile.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="What changed")).to_be_hidden()
+    dialog.get_by_role("button", name="More like this").click()
+    expect(dialog).to_contain_text("They appear under Variations.")
+    dialog.get_by_role("button", name="Close").click()
+    tile.hover()
+    page.locator(".more-like").filter(visible=True).click()
+    tile.focus()
+    page.keyboard.press("v")
+    page.get_by_role("tab", name="Variations").click()
+    runs = page.locator(".variations .run")
+    expect(runs).to_have_count(3)
+    for run in runs.all():
+        expect(run).to_have_attribute("data-status", "done")
+    child = served.studio.images()[0]
+    assert served.studio.history.edges(child.id) == [Edge(parent, VARIATION)]
+    assert (child.prompt, child.request.strength) == ("green pear, noto", 0.5)
+    assert visitor.errors == []
+
+
+def test_any_result_can_be_sent_here(served: Served, visit: Callable[[str], Visit]) -> None:
+    visitor = visit(served.url)
+    page = visitor.open()
+    visitor.paint("green pear, noto", count=1)
+    expect(page.locator(".run")).to_have_attribute("data-status", "done")
+    page.locator(".grid.best .tile").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Vary from here").click()
+    expect(page.locator("#variations-prompt textarea")).to_have_value("green pear, noto")
+    page.locator(".variations .made:not(.stale) img").wait_for()
+    page.get_by_label("Strength").fill("100")
+    expect(page.locator(".strength-words")).to_have_text("100%, a stranger: only the prompt counts")
+    page.locator("#variations-prompt textarea").fill("")
+    page.locator("#variations-paint").click()
+    expect(page.get_by_role("alert").filter(has_text="The prompt is empty")).to_be_visible()
+    page.reload()
+    page.get_by_role("tab", name="Variations").click()
+    page.locator(".variations .made:not(.stale) img").wait_for()
+    expect(page.get_by_label("Strength")).to_have_value("100")
+    assert visitor.errors == []

@@ -56,7 +56,7 @@ class Filters:
         """What a saved search keeps: only what is not as it would be anyway."""
         plain = Filters()
         chosen = {name: value for name, value in asdict(self).items() if value != getattr(plain, name)}
-        return json.dumps({"version": VERSION, "filters": chosen}, ensure_ascii=False, default=datetime.isoformat)
+        return json.dumps({"version": VERSION, "filters": chosen}, default=datetime.isoformat)
 
     @classmethod
     def from_json(cls, text: str) -> "Filters":

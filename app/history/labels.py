@@ -19,8 +19,13 @@ from dalle_core.errors import RequestError
 MAX_TAG = 60
 MAX_NAME = 80
 MAX_TAGS_EACH = 50  # of one picture
+JOINERS = dict.fromkeys((0x200C, 0x200D))  # unseen, but Persian words and emoji of several parts hold them
 _GIVEN = "(SELECT value FROM json_each(?))"
 _THERE = f"SELECT id FROM images WHERE trashed_at IS NULL AND id IN {_GIVEN}"
+_FULL = f"""
+    SELECT 1 FROM ({_THERE}) AS given WHERE (SELECT COUNT(*) FROM tags WHERE image_id = given.id) >= {MAX_TAGS_EACH}
+        AND NOT EXISTS (SELECT 1 FROM tags WHERE image_id = given.id AND tag = ?) LIMIT 1
+"""
 
 
 def as_json(image_ids: Sequence[str]) -> str:
@@ -35,7 +40,7 @@ def clean_name(what: str, text: str, most: int) -> str:
         raise RequestError(f"The {what} is empty.")
     if len(name) > most:
         raise RequestError(f"The {what} has {len(name)} characters; at most {most} are allowed.")
-    if not name.isprintable():
+    if not name.translate(JOINERS).isprintable():
         raise RequestError(f"The {what} holds characters that cannot be seen; type it again.")
     return name
 
@@ -56,8 +61,7 @@ def add_tag(history: History, image_ids: Sequence[str], tag: str) -> int:
     """How many pictures did not have it. Raises RequestError."""
     tag = clean_name("tag", tag, MAX_TAG)
     with history.writing() as writer:
-        full = f"{_THERE} AND (SELECT COUNT(*) FROM tags WHERE image_id = images.id) >= {MAX_TAGS_EACH} LIMIT 1"
-        if writer.execute(full, (as_json(image_ids),)).fetchone():
+        if writer.execute(_FULL, (as_json(image_ids), tag)).fetchone():
             raise RequestError(f"A picture has {MAX_TAGS_EACH} tags already, which is as many as it can have.")
         sql = f"INSERT OR IGNORE INTO tags (image_id, tag) SELECT id, ? FROM ({_THERE}) WHERE 1 RETURNING image_id"
         return _reindexed(writer, writer.execute(sql, (tag, as_json(image_ids))).fetchall())
@@ -82,6 +86,8 @@ def rename_tag(history: History, old: str, new: str) -> int:
             writer.execute(sql, (new, storable(old)))
             _delete_tag(writer, old)
         (found,) = writer.execute("SELECT COUNT(*) FROM tags WHERE tag = ?", (new,)).fetchone()
+        if not found:
+            raise NotFound(f"There is no tag {old!r:.80}.")
         return int(found)
 
 

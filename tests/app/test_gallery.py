@@ -18,6 +18,7 @@ from app.gallery import Gallery
 from app.gallery_views import Filters
 from app.history import History, Ranking
 from app.history.checkup import check_history
+from app.history.labels import MAX_TAGS_EACH
 from app.history.lineage import MAX_RELATIVES
 from app.history.migrations import migrations
 from app.settings import Settings
@@ -167,9 +168,30 @@ def test_tags_are_found_renamed_merged_and_deleted(gallery: Gallery, made: dict[
     assert gallery.untag([apple], "pet") == 1
     assert gallery.delete_tag("pet") == 1
     assert gallery.tags() == {}
-    with pytest.raises(NotFound):
-        gallery.rename_tag("pet", "cat")
+    for new in ("pet", "cat"):
+        with pytest.raises(NotFound):
+            gallery.rename_tag("pet", new)
     assert check_history(gallery.settings) == []
+
+
+def test_a_tag_may_be_of_any_script_and_markup_is_text(gallery: Gallery, made: dict[str, list[str]]) -> None:
+    (apple, _), tags = made["apples"], ("👨‍👩‍👧", "می‌خواهم", "<b>x</b>", "' OR 1=1 --", "../../etc", "水 果")
+    for tag in tags:
+        assert gallery.tag([apple], tag) == 1
+    assert set(gallery.labels(apple).tags) == set(tags)
+    assert [shown(gallery, tag=tag) for tag in tags] == [[apple]] * len(tags)
+    assert [shown(gallery, query=tag) for tag in ("👨‍👩‍👧", "水果", "etc")] == [[apple]] * 3
+    assert check_history(gallery.settings) == []
+
+
+def test_a_picture_has_only_so_many_tags(gallery: Gallery, made: dict[str, list[str]]) -> None:
+    apple = made["apples"][0]
+    for number in range(MAX_TAGS_EACH):
+        gallery.tag([apple], f"tag {number}")
+    with pytest.raises(RequestError, match="50 tags"):
+        gallery.tag(made["cats"] + [apple], "one more")
+    assert gallery.tag(made["cats"] + [apple], "tag 0") == 2
+    assert "one more" not in gallery.tags()
 
 
 @pytest.mark.parametrize("tag", ["x" * 10_000, "", " \n", "a\u0000b", "\ud800", "a\u202eb"])
@@ -203,7 +225,7 @@ def test_collections_are_renamed_merged_and_deleted(gallery: Gallery, made: dict
 
 
 def test_searches_are_saved_and_opened(gallery: Gallery) -> None:
-    filters = Filters("苹果 <b>", starred=True, kinds=("complete",), since=datetime(2026, 1, 2, tzinfo=UTC))
+    filters = Filters("苹果 <b> \ud83d", starred=True, kinds=("complete",), since=datetime(2026, 1, 2, tzinfo=UTC))
     search_id = gallery.save_search("Mine", filters)
     assert gallery.open_search(search_id) == filters
     with pytest.raises(RequestError, match="taken"):

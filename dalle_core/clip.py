@@ -67,10 +67,10 @@ class CLIP(nn.Module):
         self.text_encoder = TextEncoder(config)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
-    def forward(self, images: Tensor, text: Tensor, pad_id: int) -> Tensor:
-        """(B, 3, S, S) pictures and (N, T) text ids → (B, N) scaled cosines."""
+    def forward(self, images: Tensor, text: Tensor, pad_id: int) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, S, S) pictures and (N, T) text ids → features (B, dim) and (N, dim), and the scale () of cosines."""
         scale = self.log_scale.clamp_max(self.MAX_SCALE).exp()
-        return scale * self.encode_images(images) @ self.encode_texts(text, pad_id).T
+        return self.encode_images(images), self.encode_texts(text, pad_id), scale
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in [0, 1] → (B, dim), unit length."""

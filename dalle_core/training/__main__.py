@@ -65,6 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     from dalle_core.training import bundle, evaluate
     from dalle_core.training.presets import preset
     from dalle_core.training.workshop import Workshop
+    from dalle_core.training.world import joined
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -84,7 +85,10 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.stage == "bundle":
         print(bundle.bundle(workshop, arguments.out, arguments.name))
     else:
-        done = workshop.train(arguments.stage, arguments.until)
+        with joined(workshop.device) as workshop.world:
+            done = workshop.train(arguments.stage, arguments.until)
+        if not workshop.world.leads:
+            return
         print(f"{arguments.stage}: step {done.step}, best held-out loss {done.best_loss:.4f} at {done.best_step}, "
               f"{done.seconds / 60:.1f} minutes")  # fmt: skip
 

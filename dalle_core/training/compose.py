@@ -16,6 +16,8 @@ from dalle_core.training.captions import caption
 from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES
 from dalle_core.training.scenes import Mixture, Part, Scene, draw_scene, parts
 
+USUAL = Mixture()
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -33,15 +35,17 @@ def compose(
     rows: np.ndarray,
     size: int,
     seed: tuple[int, ...],
-    mixture: Mixture | None = Mixture(),  # noqa: B008  # frozen
+    mixture: Mixture | None = USUAL,
     recolour: bool = True,
+    share: slice = slice(None),
 ) -> Batch:
     """Draw one batch. `rows` (B,) index the art; `size` is the side in pixels; `seed` names the stream.
 
-    Without a mixture every picture is the plain icon, centred, on white.
+    Without a mixture every picture is the plain icon, centred, on white. Only a `share` of the batch is painted.
     """
     rng = np.random.default_rng(seed)
-    staged = [stage(art, int(i), rng, mixture, recolour) for i in rows]
+    staged = [stage(art, int(i), rng, mixture, recolour) for i in rows][share]
+    rows = rows[share]
     scenes = [scene for scene, _ in staged]
     images = _grounds(scenes, size)
     alpha = torch.zeros(len(rows), 1, size, size)

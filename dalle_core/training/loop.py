@@ -24,6 +24,7 @@ from dalle_core.checkpoints import atomic_path
 from dalle_core.device import bfloat16_pays
 from dalle_core.errors import TrainingError
 from dalle_core.training.muon import Muon, hidden_matrices
+from dalle_core.training.world import ALONE, World
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,17 @@ class Run:
     """A folder with `checkpoint.pt` (to resume), `best.pt` (EMA weights), `metrics.jsonl` and `loss.png`.
 
     It may hold `start.pt`, the weights of another model, from which the run then begins. `precision` auto is bf16
-    where this machine multiplies it faster.
+    where this machine multiplies it faster. In a `world` of several processes all compute the same, and the first
+    one writes.
     """
 
     def __init__(self, folder: Path, objective: Objective, schedule: Schedule, device: torch.device,
-                 precision: str = "fp32") -> None:  # fmt: skip
+                 precision: str = "fp32", world: World = ALONE) -> None:  # fmt: skip
         self.folder = folder
         self.objective = objective
         self.schedule = schedule
         self.device = device
+        self.world = world
         self.model = objective.model.to(device)
         if device.type == "cuda" or (schedule.steps >= COMPILE_FROM and shutil.which("g++")):
             self.model.compile()
@@ -139,7 +142,7 @@ class Run:
         end = min(self.schedule.steps, until or self.schedule.steps)
         started, before = time.monotonic(), self.progress.seconds
         bar = tqdm(total=self.schedule.steps, initial=self.progress.step, desc=self.folder.name, unit="step",
-                   mininterval=1 if sys.stderr.isatty() else 60)  # fmt: skip
+                   mininterval=1 if sys.stderr.isatty() else 60, disable=not self.world.leads)  # fmt: skip
         saved = started
         while self.progress.step < end and not self._out_of_patience():
             figures = self._step(self.progress.step)
@@ -170,13 +173,14 @@ class Run:
             loss, figures = self.objective.loss(step, self.schedule.batch, self.schedule.seed)
         self.model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.world.average(p.grad for p in self.model.parameters() if p.grad is not None)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
         if not torch.isfinite(norm):
             raise TrainingError(f"the loss is not finite at step {step}; lower the learning rate and resume")
         for optimizer in self.optimizers:
             optimizer.step()
         self._follow(step)
-        return {"loss": float(loss.detach()), "rate": rate, "norm": float(norm), **figures}
+        return {"loss": float(self.world.mean(loss)), "rate": rate, "norm": float(norm), **figures}
 
     @torch.no_grad()
     def _follow(self, step: int) -> None:
@@ -208,8 +212,11 @@ class Run:
         with self.averaged(), torch.no_grad(), torch.compiler.set_stance("force_eager"):
             figures = self.objective.evaluate()
         self._log({f"heldout_{name}": value for name, value in figures.items()})
-        if figures["loss"] < self.progress.best_loss:
+        if better := figures["loss"] < self.progress.best_loss:
             self.progress.best_loss, self.progress.best_step = figures["loss"], self.progress.step
+        if not self.world.leads:
+            return
+        if better:
             with atomic_path(self.folder / "best.pt") as path:
                 torch.save(self.average, path)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
@@ -221,6 +228,8 @@ class Run:
         return 0 < self.schedule.patience <= waited
 
     def _log(self, figures: dict[str, float]) -> None:
+        if not self.world.leads:
+            return
         line = {"step": self.progress.step, "seconds": round(self.progress.seconds, 1)}
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as handle:
             handle.write(json.dumps({**line, **{k: round(v, 6) for k, v in figures.items()}}) + "\n")
@@ -228,6 +237,8 @@ class Run:
     # --- saving ---
 
     def save(self) -> None:
+        if not self.world.leads:
+            return
         state = {"model": self.model.state_dict(), "average": self.average,
                  "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
                  "progress": vars(self.progress)}  # fmt: skip
@@ -238,7 +249,8 @@ class Run:
         """Take up the folder's checkpoint, if it has one; the log is cut back to it."""
         path = self.folder / "checkpoint.pt"
         if not path.exists():
-            (self.folder / "metrics.jsonl").unlink(missing_ok=True)
+            if self.world.leads:
+                (self.folder / "metrics.jsonl").unlink(missing_ok=True)
             return self._start()
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)
@@ -253,6 +265,8 @@ class Run:
                 optimizer.load_state_dict(own)
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{path} belongs to another network: {str(error)[:300]}") from error
+        if not self.world.leads:
+            return None
         rows = [row for row in read_metrics(self.folder) if row["step"] <= self.progress.step]
         with atomic_path(self.folder / "metrics.jsonl") as staging:
             staging.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -14,19 +14,31 @@ from dalle_core.training.art import ArtSet, Half
 from dalle_core.training.compose import Batch, compose
 from dalle_core.training.judge import Judge
 from dalle_core.training.scenes import Mixture
+from dalle_core.training.world import ALONE, World
 from dalle_core.transformer import Transformer
 
 
 class BatchStream:
-    """Endless varied batches of a split; step n of epoch e takes its share of a permutation seeded by e."""
+    """Endless varied batches of a split; step n of epoch e takes its share of a permutation seeded by e.
+
+    In a world of several processes each gets its own part of the batch.
+    """
 
     def __init__(
-        self, art: ArtSet, size: int, mixture: Mixture, half: Half = "validation", *, recolour: bool = True
+        self,
+        art: ArtSet,
+        size: int,
+        mixture: Mixture,
+        half: Half = "validation",
+        *,
+        recolour: bool = True,
+        world: World = ALONE,
     ) -> None:
         self.art = art
         self.size = size
         self.mixture = mixture
         self.recolour = recolour
+        self.world = world
         self.train = art.where("train")
         self.heldout = art.heldout(half)
 
@@ -37,7 +49,7 @@ class BatchStream:
             order = np.random.default_rng((seed, 1, int(epoch))).permutation(self.train)
             here = positions // len(self.train) == epoch
             rows[here] = order[positions[here] % len(self.train)]
-        return compose(self.art, rows, self.size, (seed, 2, step), self.mixture, self.recolour)
+        return compose(self.art, rows, self.size, (seed, 2, step), self.mixture, self.recolour, self.world.share(batch))
 
     def held(self, varied: bool, batch: int = 64) -> list[Batch]:
         """The half's held-out pictures, plain or varied, in fixed scenes with fixed captions."""
@@ -107,15 +119,16 @@ class TransformerObjective:
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
 
     def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
-        drawn = self.stream.at(step, batch, seed)
-        rng = np.random.default_rng((seed, 3, step))
-        captions = ["" if rng.random() < self.UNCONDITIONAL_SHARE else caption for caption in drawn.captions]
-        text = torch.tensor([self._encode(caption, rng) for caption in captions])
+        drawn, first = self.stream.at(step, batch, seed), self.stream.world.share(batch).start
+        streams = (np.random.default_rng((seed, 3, step, first + i)) for i in range(len(drawn.captions)))
+        pairs = zip(drawn.captions, streams, strict=True)
+        text = torch.tensor([self._encode(caption, rng) for caption, rng in pairs])
         text_loss, image_loss = self._losses(text, drawn.images)
         total = self.TEXT_WEIGHT * text_loss + self.IMAGE_WEIGHT * image_loss
         return total, {"text": float(text_loss.detach()), "image": float(image_loss.detach())}
 
     def _encode(self, caption: str, rng: np.random.Generator) -> tuple[int, ...]:
+        caption = "" if rng.random() < self.UNCONDITIONAL_SHARE else caption
         dropout = self.BPE_DROPOUT if rng.random() < 0.5 else 0.0
         return self.tokenizer.encode_with_dropout(caption, dropout, int(rng.integers(2**31)))
 
@@ -129,7 +142,10 @@ class TransformerObjective:
             tokens = self.dvae.encode(images.to(device))
         text_nll, image_nll = self.model(text, tokens)
         real = text[:, 1:] != self.tokenizer.pad_id
-        return (text_nll * real).sum() / real.sum().clamp_min(1), image_nll.mean()
+        words = self.stream.world.mean(real.sum().float()).clamp_min(
+            1
+        )  # so that each word of the batch counts the same
+        return (text_nll * real).sum() / words, image_nll.mean()
 
     def evaluate(self) -> dict[str, float]:
         pairs = [self._losses(self.tokenizer.batch(batch.captions), batch.images) for batch in self.held]
@@ -147,14 +163,16 @@ class CLIPObjective:
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
 
     def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
-        logits = self._logits(self.stream.at(step, batch, seed))
+        logits = self._logits(self.stream.at(step, batch, seed), self.stream.world)
         hits = (logits.argmax(1) == torch.arange(len(logits), device=logits.device)).float().mean()
         return contrastive_loss(logits), {"top1": float(hits)}
 
-    def _logits(self, batch: Batch) -> Tensor:
+    def _logits(self, batch: Batch, world: World = ALONE) -> Tensor:
+        """Of all pictures and captions in the world, since each is told from all others."""
         device = next(self.model.parameters()).device
         text = self.tokenizer.batch(batch.captions).to(device)
-        logits: Tensor = self.model(batch.images.to(device), text, self.tokenizer.pad_id)
+        images, texts, scale = self.model(batch.images.to(device), text, self.tokenizer.pad_id)
+        logits: Tensor = scale * world.gather(images) @ world.gather(texts).T
         return logits
 
     def evaluate(self) -> dict[str, float]:

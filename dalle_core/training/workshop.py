@@ -30,6 +30,7 @@ from dalle_core.training.objectives import (
     TransformerObjective,
 )
 from dalle_core.training.presets import Preset
+from dalle_core.training.world import ALONE, World
 from dalle_core.transformer import Transformer
 
 
@@ -42,6 +43,7 @@ class Workshop:
     runs: Path
     device: torch.device
     precision: str = "fp32"
+    world: World = ALONE
 
     @property
     def folder(self) -> Path:
@@ -134,12 +136,12 @@ class Workshop:
     # --- training ---
 
     def stream(self, half: Half = "validation") -> BatchStream:
-        return BatchStream(self.art, self.preset.dvae.image_size, self.preset.mixture, half)
+        return BatchStream(self.art, self.preset.dvae.image_size, self.preset.mixture, half, world=self.world)
 
     def judged_stream(self, half: Half = "validation") -> BatchStream:
         """What the judge sees: one icon at a time, never recoloured, since a red heart turned blue is no red heart."""
         alone = replace(self.preset.mixture, counted=0.0, paired=0.0)
-        return BatchStream(self.art, self.preset.dvae.image_size, alone, half, recolour=False)
+        return BatchStream(self.art, self.preset.dvae.image_size, alone, half, recolour=False, world=self.world)
 
     def objective(self, stage: str) -> Objective:
         stream = self.judged_stream() if stage == "judge" else self.stream()
@@ -156,5 +158,5 @@ class Workshop:
     def train(self, stage: str, until: int | None = None) -> Progress:
         schedule = getattr(self.preset.schedules, stage)
         self.check_inputs(stage)
-        run = Run(self.folder / stage, self.objective(stage), schedule, self.device, self.precision)
+        run = Run(self.folder / stage, self.objective(stage), schedule, self.device, self.precision, self.world)
         return run.train(until)

@@ -47,7 +47,8 @@ def test_trained_on_four_colours_it_reranks_them() -> None:
     optimizer = torch.optim.AdamW(clip.parameters(), lr=3e-3)
     text = tokenizer.batch(COLOURS)
     for _ in range(40):
-        loss = contrastive_loss(clip(images, text, tokenizer.pad_id))
+        seen, read, scale = clip(images, text, tokenizer.pad_id)
+        loss = contrastive_loss(scale * seen @ read.T)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,0 +1,54 @@
+"""Training in several processes: the same losses and the same weights as in one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from dalle_core.errors import TrainingError
+from dalle_core.training.loop import read_metrics
+from dalle_core.training.world import World
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_every_process_takes_its_own_part(rank: int):
+    assert list(range(12))[World(rank, 3).share(12)] == list(range(4 * rank, 4 * rank + 4))
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    with pytest.raises(TrainingError, match="a batch of 10 cannot be shared evenly by 4 processes"):
+        World(0, 4).share(10)
+
+
+def test_alone_nothing_changes():
+    values = torch.arange(3.0, requires_grad=True)
+    assert World().gather(values) is values
+    assert torch.equal(World().mean(values), values)
+
+
+@pytest.mark.parametrize("stage", ["transformer", "clip"])
+def test_two_processes_train_what_one_does(project: Path, tmp_path: Path, stage: str):
+    """The very command of the README, under torchrun."""
+    rows, weights = [], []
+    for processes in (1, 2):
+        runs = tmp_path / str(processes)
+        shutil.copytree(project / "runs", runs, ignore=shutil.ignore_patterns(stage))
+        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command = ["-m", "dalle_core.training", stage, "--preset", "test", "--art", str(project / "art"),
+                   "--runs", str(runs), "--device", "cpu", "--precision", "fp32", "--threads", "1",
+                   "--set", "transformer.dropout=0", "--set", f"schedules.{stage}.steps=40",
+                   "--set", f"schedules.{stage}.evaluate_every=20"]  # fmt: skip
+        done = subprocess.run([*launch, *command], capture_output=True, text=True, timeout=240, check=False,
+                              env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.count("best held-out loss") == 1
+        rows.append([row for row in read_metrics(runs / "test" / stage) if "loss" in row])
+        weights.append(torch.load(runs / "test" / stage / "checkpoint.pt", weights_only=True)["model"])
+    for name in ("loss", "norm"):
+        assert [row[name] for row in rows[1]] == pytest.approx([row[name] for row in rows[0]], rel=1e-3)
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, atol=1e-3, rtol=1e-2)

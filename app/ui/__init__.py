@@ -10,11 +10,14 @@ from app.studio import Studio
 if TYPE_CHECKING:
     import gradio
 
+    from app.ui.baskets import Baskets
+
 __all__ = ["build"]
 
 
-def build(studio: Studio) -> "gradio.Blocks":
-    """The whole app as one Blocks, not yet launched."""
+def build(studio: Studio, baskets: "Baskets | None" = None) -> "gradio.Blocks":
+    """The whole app as one Blocks, not yet launched. `baskets` are those whose downloads are served."""
+    from app.ui.baskets import Baskets
     from app.ui.page import build_page
 
-    return build_page(studio)
+    return build_page(studio, baskets or Baskets())

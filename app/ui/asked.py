@@ -8,7 +8,7 @@ from app.ui.media import ULID
 from app.ui.payloads import Payload
 from dalle_core.errors import DalleError, RequestError
 
-MAX_IDS = 500
+MAX_IDS = 5000  # what can be selected at once
 
 
 def answer(ask: Callable[[], Payload]) -> Payload:

@@ -80,7 +80,7 @@ def vary(studio: Studio, asked: Any, request: Callable[[float], GenerationReques
 
 def _chosen(asked: Any) -> Payload:
     if not isinstance(asked, dict):
-        raise RequestError("Choose a picture first: drop one, paste one, or send one from Create or History.")
+        raise RequestError("Choose a picture first: drop one, paste one, or send one from Create or the Gallery.")
     return asked
 
 

@@ -1,4 +1,4 @@
-"""Questions the page's scripts ask the studio directly. Whatever the browser sends is checked here before use."""
+"""Questions about one picture, asked by its dialog wherever it is open. What the browser sends is checked first."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -6,21 +6,15 @@ from typing import Any
 
 from app.studio import Studio
 from app.ui.asked import answer, ids, number, text, ulid, value
-from app.ui.payloads import Payload, details_payload, reproduction_payload, thumbnail_payload
+from app.ui.payloads import Payload, details_payload, family_payload, reproduction_payload
 from app.views import ImageView
-
-PAGE = 48
-MAX_QUERY = 200
 
 
 def browser_calls(studio: Studio) -> list[Callable[[Any], Any]]:
     """Functions of one JSON value. Each answers `{"error": words}` where it cannot."""
 
     def picture_details(asked: Any) -> Payload:
-        return answer(lambda: _details(studio, studio.image(ulid(asked, "image"))))
-
-    def picture_page(asked: Any) -> Payload:
-        return answer(lambda: _page(studio, asked))
+        return answer(lambda: _details(studio, studio.gallery.image(ulid(asked, "image"))))
 
     def mark_picture(asked: Any) -> Payload:
         return answer(lambda: _mark(studio, asked))
@@ -34,12 +28,40 @@ def browser_calls(studio: Studio) -> list[Callable[[Any], Any]]:
     def departures(asked: Any) -> Payload:
         return answer(lambda: {"departures": _departures(studio, ids(asked, "images"))})
 
-    return [picture_details, picture_page, mark_picture, reproduce_picture, vary_picture, departures]
+    def picture_family(asked: Any) -> Payload:
+        return answer(lambda: family_payload(studio.gallery.family(ulid(asked, "image"))))
+
+    def trash_pictures(asked: Any) -> Payload:
+        return answer(lambda: _trash(studio, asked))
+
+    def restore_pictures(asked: Any) -> Payload:
+        """The pictures that are named, or those that went to the trash together."""
+        return answer(lambda: {"count": _restore(studio, asked)})
+
+    def tag_pictures(asked: Any) -> Payload:
+        tag = text(asked, "tag") or ""
+        return answer(lambda: {"count": studio.gallery.tag(ids(asked, "images"), tag), "tag": tag})
+
+    def untag_pictures(asked: Any) -> Payload:
+        tag = text(asked, "tag") or ""
+        return answer(lambda: {"count": studio.gallery.untag(ids(asked, "images"), tag), "tag": tag})
+
+    def uncollect_pictures(asked: Any) -> Payload:
+        collection = ulid(asked, "collection")
+        return answer(lambda: {"count": studio.gallery.uncollect(ids(asked, "images"), collection)})
+
+    return [picture_details, mark_picture, reproduce_picture, vary_picture, departures, picture_family,
+            trash_pictures, restore_pictures, tag_pictures, untag_pictures, uncollect_pictures]  # fmt: skip
 
 
 def _details(studio: Studio, image: ImageView) -> Payload:
-    again = studio.reproduction(image.id)
-    return details_payload(image) | {"again": reproduction_payload(again) if again else None}
+    again = None if image.trashed else studio.reproduction(image.id)
+    labels = studio.gallery.labels(image.id)
+    return details_payload(image) | {
+        "again": reproduction_payload(again) if again else None,
+        "tags": list(labels.tags),
+        "collections": list(labels.collections.items()),
+    }
 
 
 def _vary(studio: Studio, asked: Any) -> str:
@@ -64,14 +86,11 @@ def _mark(studio: Studio, asked: Any) -> Payload:
     return _details(studio, studio.image(image_id))
 
 
-def _page(studio: Studio, asked: Any) -> Payload:
-    query, kept_only = (text(asked, "query") or "")[:MAX_QUERY], value(asked, "everything") is not True
-    before = ulid(asked, "before") if value(asked, "before") else None
-    images = studio.images(query, PAGE + 1, before, kept_only)
-    shown = images[:PAGE]
-    return {
-        "images": [thumbnail_payload(image) for image in shown],
-        "next": shown[-1].id if images[PAGE:] else None,
-        "total": studio.images_count(query, kept_only) if before is None else None,
-        "hidden": studio.images_count(query, kept_only=False) if not images and before is None else 0,
-    }
+def _trash(studio: Studio, asked: Any) -> Payload:
+    trashed = studio.gallery.trash(ids(asked, "images"))
+    return {"batch": trashed.batch, "count": trashed.count, "protected": trashed.protected}
+
+
+def _restore(studio: Studio, asked: Any) -> int:
+    batch = ulid(asked, "batch")
+    return studio.gallery.undo(batch) if batch else studio.gallery.restore(ids(asked, "images"))

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import gradio as gr
 
 from app.studio import Studio
-from app.ui import complete, create, history, recipe_drop, variations, words
+from app.ui import complete, create, gallery, recipe_drop, variations, words
 from app.ui.api import add_endpoints
+from app.ui.baskets import Baskets
 from app.ui.brand import ASSETS, TITLE
 from app.ui.examples import example_prompts, style_chips
 from app.ui.payloads import Payload, status_payload
@@ -17,7 +18,7 @@ POLL_SECONDS = 0.4
 CACHE_SWEEP = (3600, 24 * 3600)  # seconds between sweeps of Gradio's own cache, and the age at which a file goes
 
 
-def build_page(studio: Studio) -> gr.Blocks:
+def build_page(studio: Studio, baskets: Baskets) -> gr.Blocks:
     page = gr.Blocks(title=TITLE, fill_width=True, delete_cache=CACHE_SWEEP)
     with page:
         with gr.Row(elem_classes="studio-header"):
@@ -35,12 +36,12 @@ def build_page(studio: Studio) -> gr.Blocks:
                 completing = complete.layout(studio)
             with gr.Tab("Variations", id="variations"):
                 varying = variations.layout(studio)
-            with gr.Tab("History", id="history"):
-                gallery = history.layout(studio)
+            with gr.Tab("Gallery", id="gallery"):
+                pictures = gallery.layout(studio, baskets)
         create.wire(studio, widgets)
         complete.wire(studio, completing)
         variations.wire(studio, varying)
-        galleries = [widgets.board, gallery]
+        galleries = [widgets.board, pictures]
         create.wire_reuse(studio, galleries, widgets, tabs)
         wire_sending(studio, galleries, "complete_from", completing, tabs)
         wire_sending(studio, galleries, "vary_from", varying, tabs)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from app.gallery_views import Family
 from app.recipes import request_to_json
 from app.views import REPRODUCTION, VARIATION, ImageView, JobView, ModelStatus, Reproduction, Tile
 
@@ -155,12 +156,30 @@ def thumbnail_payload(image: ImageView) -> Payload:
     return {"image": image.id, "prompt": image.prompt, "starred": image.starred}
 
 
+def family_payload(family: Family) -> Payload:
+    """Who is there, oldest generation first, and which of them were made from which."""
+    return {
+        "members": [
+            thumbnail_payload(member.image) | {"generation": member.generation, "trashed": member.image.trashed}
+            for member in family.members
+        ],
+        "links": [
+            {"child": link.child_id, "parent": link.parent_id, "relation": link.relation, "keptRows": link.kept_rows}
+            for link in family.links
+        ],
+        "more": family.more,
+    }
+
+
 def details_payload(image: ImageView) -> Payload:
+    """A picture that came from elsewhere has no seed, and no settings to speak of."""
     request = image.request
     return {
         "image": image.id,
         "prompt": image.prompt,
-        "seed": str(image.seed),
+        "seed": "" if image.imported else str(image.seed),
+        "foreign": image.imported,
+        "trashed": image.trashed,
         "rank": image.rank,
         "of": request.count,
         "match": match_words(image.score, image.percentile, image.text_scored),
@@ -176,6 +195,8 @@ def details_payload(image: ImageView) -> Payload:
 
 def _facts(image: ImageView) -> list[tuple[str, str]]:
     request = image.request
+    if image.imported:
+        return [("Size", f"{image.width} × {image.height}")]
     facts = [
         ("Kept", f"the top {counted(image.kept_rows, 'row')} of another picture" if image.kept_rows else ""),
         ("Varied", f"another picture, strength {request.strength:.0%}" if request.varies else ""),

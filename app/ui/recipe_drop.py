@@ -1,4 +1,4 @@
-"""Settings out of a picture's own recipe: a PNG that is dropped on Create or History, or chosen with a button.
+"""Settings out of a picture's own recipe: a PNG that is dropped on Create, or chosen with a button.
 
 The browser sends the head of the file, where the recipe is; the service layer reads it, within its own bounds.
 """

@@ -14,10 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.errors import MissingPackage, OutputError
 from app.settings import Settings, check_exposure
 from app.studio import Studio
+from app.ui.baskets import Baskets
 from app.ui.brand import TITLE
 from app.ui.desktop import check_desktop, show_window
 from app.ui.events import event_routes
 from app.ui.first_script import FirstScript
+from app.ui.gallery_routes import gallery_routes
 from app.ui.guards import guards
 from app.ui.hosts import KnownHosts
 from app.ui.installable import installable_routes
@@ -75,7 +77,8 @@ def open_page(
     prepare_environment(settings)
     from app.ui import build, theme, words
 
-    page = build(studio)
+    baskets = Baskets()
+    page = build(studio, baskets)
     page.api_open = False
     page.launch(
         server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,
@@ -99,7 +102,13 @@ def open_page(
         i18n=words.localized(page),
         js=theme.apply_theme(settings.theme),
         app_kwargs={
-            "routes": [*media_routes(studio), *event_routes(studio), *recipe_routes(studio), *installable_routes()],
+            "routes": [
+                *media_routes(studio),
+                *gallery_routes(studio, baskets),
+                *event_routes(studio),
+                *recipe_routes(studio),
+                *installable_routes(),
+            ],
             "middleware": [
                 *guards((hosts or KnownHosts(settings)).knows),
                 Middleware(ToolsSignIn, auth=settings.auth),

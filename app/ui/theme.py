@@ -15,8 +15,11 @@ ICON = ASSETS / "icon.png"
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "PingFang SC",
         "Microsoft YaHei", "sans-serif")  # fmt: skip
 # In this order: studio.js makes window.dalleStudio, the others add to it.
-SCRIPTS = ("studio.js", "queue.js", "history.js", "recipe_drop.js", "bench.js", "complete.js",
-           "variations.js")  # fmt: skip
+SCRIPTS = (
+    "studio.js", "asides.js", "keys.js", "picture.js", "queue.js", "recipe_drop.js", "bench.js", "complete.js",
+    "variations.js", "shelf.js", "gallery_filters.js", "gallery_places.js", "gallery_select.js", "gallery_import.js",
+    "compare.js", "labels.js", "lineage.js", "gallery.js",
+)  # fmt: skip
 MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace")
 
 # The colour of an installed app's title bar, and its icon on Apple's home screens.

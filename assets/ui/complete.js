@@ -64,5 +64,5 @@
     dalleStudio.board(element, { ...mainBoard(), shows: job => job.kind === "complete", memory: COMPLETED });
   };
 
-  dialog.actions.splice(1, 0, { text: "Complete from here", run: dialog => dialog.reuse("completeFrom") });
+  dialog.actions.splice(1, 0, { text: "Complete from here", key: "c", run: dialog => dialog.reuse("completeFrom") });
 })();

@@ -1,4 +1,4 @@
-/* Settings out of a picture: dropped on Create or History, or chosen with a button. Only the head of the file, where
+/* Settings out of a picture: dropped on Create, or chosen with a button. Only the head of the file, where
    a recipe is, goes to the studio, which says what it found; what is taken from it is the artist's choice. */
 "use strict";
 
@@ -6,7 +6,7 @@ window.dalleStudio.recipeDrop = (() => {
   const { make, setText, UNANSWERED } = window.dalleStudio.tools;
   const { t } = window.dalleWords;
   const HEAD = 2 ** 21; // bytes
-  const ZONES = ".from-picture, .history"; // tabs with one of these take a picture in
+  const ZONES = ".from-picture"; // a tab with one of these takes a picture in
   const CHOICES = [["all", "All settings"], ["prompt", "Only the prompt"], ["seed", "Only the seed"]];
 
   const hasFiles = event => [...(event.dataTransfer?.types ?? [])].includes("Files");

@@ -1,9 +1,9 @@
-/* The page's own scripts: what Gradio's widgets cannot do. Draws jobs and the picture dialog from plain
-   JSON. Every text from a prompt is set as text, never as markup; the server checks whatever is sent back to it. */
+/* The page's own scripts: what Gradio's widgets cannot do. Draws jobs from plain JSON.
+   Every text from a prompt is set as text, never as markup; the server checks whatever is sent back to it. */
 "use strict";
 
 window.dalleStudio ??= (() => {
-  const { t, when, language } = window.dalleWords;
+  const { t, language } = window.dalleWords;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   // "news": what the studio tells every page; "submitted": a job was taken; "finished": the history has something new
   const announce = new EventTarget();
@@ -348,7 +348,7 @@ window.dalleStudio ??= (() => {
     }
 
     open(id) {
-      dialog.open(this.ids, this.ids.indexOf(id), this.context);
+      tools.dialog.open(this.ids, this.ids.indexOf(id), this.context);
     }
   }
 
@@ -445,139 +445,8 @@ window.dalleStudio ??= (() => {
     }
   }
 
-  /* ---- the picture dialog ---- */
-
-  const dialog = {
-    /* In the order they are shown; other scripts may add theirs before the dialog first opens. `run` gets the dialog,
-       whose `details` are the picture's; `show`, if any, is called with the button whenever a picture is shown. */
-    actions: [
-      { text: "Star", run: dialog => dialog.mark({ starred: !dialog.details.starred }), show: (button, { details }) => {
-        button.setAttribute("aria-pressed", String(details.starred));
-        setText(button, details.starred ? t("★ Starred") : t("☆ Star"));
-      } },
-      { text: "Use settings", run: dialog => dialog.reuse("useSettings") },
-      { text: "Use prompt", run: dialog => dialog.reuse("usePrompt") },
-      { text: "Use seed", run: dialog => dialog.reuse("useSeed") },
-      { text: "Copy recipe", run: dialog => dialog.copy() },
-      { text: "Paint it again", run: dialog => dialog.reproduce(), title: "Paints this one picture again from its recipe and compares.", show: (button, { details }) => {
-        button.setAttribute("aria-disabled", String(Boolean(details.again && !details.again.final))); // and keeps the focus
-      } },
-      { text: "Keep", run: dialog => dialog.mark({ kept: !dialog.details.kept }), show: (button, { details }) => setText(button, details.kept ? t("Let go") : t("Keep")), title: "Kept pictures are in the history and stay when the rest is cleared away." },
-    ],
-
-    open(ids, at, context) {
-      Object.assign(this, { ids, at, context });
-      this.build();
-      this.show();
-      if (!this.node.open) this.node.showModal();
-    },
-
-    build() {
-      if (this.node) return;
-      const part = name => (this[name] = make("p", { class: name }));
-      this.buttons = this.actions.map(action => make("button", { type: "button", class: "action", text: t(action.text), title: action.title && t(action.title), onclick: () => this.details && action.run(this) }));
-      this.image = make("img", { alt: "" });
-      this.facts = make("dl", { class: "facts" });
-      this.save = make("a", { class: "action primary", text: t("Save"), download: true });
-      this.said = make("span", { class: "said", role: "status" });
-      this.back = make("button", { type: "button", class: "turn back", "aria-label": t("Previous picture"), text: "‹", onclick: () => this.turn(-1) });
-      this.next = make("button", { type: "button", class: "turn next", "aria-label": t("Next picture"), text: "›", onclick: () => this.turn(1) });
-      const close = make("button", { type: "button", class: "close", "aria-label": t("Close"), text: "×", onclick: () => this.node.close() });
-      const actions = make("div", { class: "buttons" }, this.save, ...this.buttons);
-      this.compared = make("p", { class: "compared", role: "status" });
-      const words = make("div", { class: "words-side" }, make("h2", { class: "prompt", id: "picture-prompt" }), part("match"), part("seed"), this.facts, this.compared, actions, this.said);
-      this.stage = make("div", { class: "stage" }, this.image, this.back, this.next);
-      this.node = make("dialog", { class: "picture", "aria-labelledby": "picture-prompt" }, this.stage, words, close);
-      this.node.addEventListener("click", event => { if (event.target === this.node) this.node.close(); });
-      this.node.addEventListener("keydown", event => {
-        if (event.key === "ArrowLeft") this.turn(-1);
-        if (event.key === "ArrowRight") this.turn(1);
-      });
-      announce.addEventListener("news", ({ detail }) => {
-        if (this.node.open && detail.jobs.some(job => job.id === this.details?.again?.job)) this.refresh();
-      });
-      document.body.append(this.node);
-    },
-
-    turn(step) {
-      const to = this.at + step;
-      if (to < 0 || to >= this.ids.length) return;
-      this.at = to;
-      this.show();
-    },
-
-    async show() {
-      const id = this.ids[this.at];
-      this.back.disabled = this.at === 0;
-      this.next.disabled = this.at === this.ids.length - 1;
-      this.image.src = original(id);
-      this.save.href = `${original(id)}?download=1`;
-      this.details = null;
-      this.facts.replaceChildren();
-      for (const field of [this.said, this.match, this.seed, this.compared, this.node.querySelector(".prompt")]) setText(field, "");
-      await this.refresh();
-    },
-
-    buttonOf(action) {
-      return this.buttons[this.actions.indexOf(action)];
-    },
-
-    refresh() {
-      return this.ask("picture_details", {});
-    },
-
-    /* The answer to any question about the shown picture is its details. */
-    async ask(question, more) {
-      const id = this.ids[this.at];
-      const details = await this.context.server[question]({ image: id, ...more }).catch(() => ({ error: UNANSWERED }));
-      if (id === this.ids[this.at]) this.fill(details);
-    },
-
-    mark(marks) {
-      return this.ask("mark_picture", marks).then(() => announce.dispatchEvent(new CustomEvent("marked", { detail: this.details })));
-    },
-
-    async reproduce() {
-      if (this.details.again && !this.details.again.final) return;
-      const answer = await this.context.server.reproduce_picture({ image: this.ids[this.at] }).catch(() => ({ error: UNANSWERED }));
-      if (answer.error) return setText(this.said, t(answer.error));
-      await this.refresh();
-    },
-
-    fill(details) {
-      if (details.error) return setText(this.said, t(details.error));
-      this.details = details;
-      this.image.alt = details.prompt || t("Without words");
-      setText(this.node.querySelector(".prompt"), this.image.alt);
-      setText(this.match, matchWords(details));
-      setText(this.seed, t("Seed {seed}", details));
-      setText(this.compared, t(details.again?.words ?? ""));
-      this.compared.dataset.identical = String(Boolean(details.again?.identical));
-      this.actions.forEach((action, i) => action.show?.(this.buttons[i], this));
-      const facts = [...details.facts, [t("Painted"), when(details.painted)]];
-      this.facts.replaceChildren(...facts.flatMap(([name, value]) => [make("dt", { text: t(name) }), make("dd", { text: name === "Without" ? value : t(value) })]));
-    },
-
-    reuse(how) {
-      this.context.send[how](this.ids[this.at]);
-      this.node.close();
-      scrollTo({ top: 0, behavior: calm() ? "auto" : "smooth" });
-    },
-
-    async copy() {
-      if (!this.details) return;
-      const copied = await copyText(this.details.recipe, this.node);
-      setText(this.said, copied ? t("Recipe copied.") : t("The browser did not allow copying."));
-    },
-  };
-
   /* With words, or where there are none with the picture that was varied. */
   const scoreWords = match => (match.like ? t("Likeness {score}", match) : t("Match {score}", match));
-
-  function matchWords({ match, rank, of, ranked }) {
-    if (!match) return t("Not ranked");
-    return [rank && t("Rank {rank} of {of}", { rank, of }), scoreWords(match), t(match.words), t(ranked)].filter(Boolean).join(" · ");
-  }
 
   /* The clipboard needs a secure page; over plain http on a network a selection still works. */
   async function copyText(text, near) {
@@ -595,6 +464,6 @@ window.dalleStudio ??= (() => {
     }
   }
 
-  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fillPrompt, whenThere, dialog, runParts, mainBoard: () => main, UNANSWERED };
+  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fillPrompt, whenThere, runParts, scoreWords, mainBoard: () => main, UNANSWERED };
   return { status, message, restored, styles, examples, board, tools };
 })();

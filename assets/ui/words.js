@@ -104,5 +104,5 @@ window.dalleWords ??= (() => {
   const date = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" });
   const when = time => date.format(new Date(time));
 
-  return { t, when, localize, chooser, language };
+  return { t, when, localize, chooser, language, locale };
 })();

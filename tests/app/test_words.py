@@ -24,6 +24,8 @@ SAY_ERRORS = (
     *(
         APP / name
         for name in (
+            "gallery.py",
+            "gallery_views.py",
             "studio.py",
             "sources.py",
             "ranking.py",
@@ -34,6 +36,7 @@ SAY_ERRORS = (
         )
     ),
     *(APP / "history" / name for name in ("store.py", "files.py", "space.py")),
+    *(APP / "history" / name for name in ("catalogue.py", "intake.py", "labels.py", "offers.py")),
     *(CORE / name for name in ("request.py", "generate.py")),
 )
 SAY_WORDS = (APP / "ui" / "payloads.py", APP / "reproduction.py", APP / "ui" / "form.py")

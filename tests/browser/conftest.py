@@ -1,5 +1,6 @@
 """A served studio and a browser on it. The studio may hold any model: fakes here, the bundled one elsewhere."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from app.gallery_views import Filters
 from app.studio import Studio
 from app.ui.serve import open_page
 from tests.fakes import FakeModel, fake_studio
@@ -107,12 +109,47 @@ class Served:
     url: str
 
 
+def wait_until_final(studio: Studio, job_id: str) -> None:
+    deadline = time.monotonic() + 30
+    while not studio.job(job_id).final:
+        assert time.monotonic() < deadline, "the job does not end"
+        time.sleep(0.01)
+
+
+def open_gallery(visitor: Visit) -> Page:
+    page = visitor.open()
+    page.get_by_role("tab", name="Gallery").click()
+    page.locator(".shelf[aria-busy=false]").wait_for(state="attached")
+    return page
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, serve_studio: Callable[[Studio], str]) -> Served:
     """One studio over a fake model, for every test that does not need its own."""
     model = FakeModel()
     studio = fake_studio(tmp_path_factory.mktemp("shared"), model, open_browser=False)
     return Served(studio, model, serve_studio(studio))
+
+
+@pytest.fixture(scope="session")
+def gallery_studio(tmp_path_factory: pytest.TempPathFactory, serve_studio: Callable[[Studio], str]) -> Served:
+    model = FakeModel()
+    studio = fake_studio(tmp_path_factory.mktemp("gallery"), model, open_browser=False)
+    return Served(studio, model, serve_studio(studio))
+
+
+@pytest.fixture
+def empty(gallery_studio: Served) -> Served:
+    """A studio with nothing in its history, for tests that put pictures there by hand."""
+    gallery = gallery_studio.studio.gallery
+    while ids := gallery.page(Filters(everything=True), limit=500).images:
+        gallery.trash([image.id for image in ids], include_starred=True)
+    gallery.purge()
+    for collection in gallery.collections():
+        gallery.delete_collection(collection.id)
+    for search in gallery.saved_searches():
+        gallery.delete_search(search.id)
+    return gallery_studio
 
 
 @pytest.fixture

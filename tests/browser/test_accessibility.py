@@ -25,11 +25,11 @@ def test_no_tab_and_no_dialog_shuts_anyone_out(
     visitor.paint("a lighthouse", count=5)
     expect(page.locator(".run")).to_have_attribute("data-status", "done")
     page.locator(".drawer > button").first.click()
-    found = {name: _violations(page) for name in visitor.show_tabs()}
+    found = {name: violations(page) for name in visitor.show_tabs()}
     page.get_by_role("tab").first.click()
     page.locator(".grid.best .tile").first.click()
     expect(page.get_by_role("dialog")).to_contain_text("a lighthouse")
-    found["dialog"] = _violations(page)
+    found["dialog"] = violations(page)
     assert found == {place: [] for place in found}
 
 
@@ -43,11 +43,11 @@ def test_no_question_no_error_and_no_queue_shuts_anyone_out(
     page, dialog = visitor.open(), visitor.page.get_by_role("dialog")
     visitor.paint("")
     page.get_by_role("alert").filter(visible=True).wait_for()
-    found["error"] = _violations(page)
+    found["error"] = violations(page)
     for name, data in (("recipe", PICTURE), ("no recipe", b"<svg></svg>")):
         drop(page, "#prompt", data)
         dialog.wait_for()
-        found[name] = _violations(page)
+        found[name] = violations(page)
         page.keyboard.press("Escape")
     visitor.paint("a lighthouse", count=5)
     expect(page.locator(".run")).to_have_attribute("data-status", "done")
@@ -56,22 +56,22 @@ def test_no_question_no_error_and_no_queue_shuts_anyone_out(
         visitor.paint(prompt, count=16)
     page.get_by_role("button", name="Remove: unwanted").click()
     page.get_by_role("button", name="Put back").wait_for()
-    found["queue"] = _violations(page)
+    found["queue"] = violations(page)
     page.get_by_role("tab", name="Complete").click()
     page.locator(".bench input[type=file]").set_input_files(
         {"name": "a.svg", "mimeType": "image/svg+xml", "buffer": b"<svg></svg>"}
     )
     page.locator(".bench-error").wait_for()
     page.locator(".suggested button").first.wait_for()
-    found["bench"] = _violations(page)
-    page.get_by_role("tab", name="History").click()
+    found["bench"] = violations(page)
+    page.get_by_role("tab", name="Gallery").click()
     page.get_by_role("button", name="Clear away").click()
     dialog.wait_for()
-    found["purge"] = _violations(page)
+    found["purge"] = violations(page)
     assert found == {place: [] for place in found}
 
 
-def _violations(page: Page) -> list[str]:
+def violations(page: Page) -> list[str]:
     """What is broken, and where: one line an element."""
     violations = Axe().run(page).response["violations"]
     return [

@@ -6,8 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from dalle_core.request import GenerationRequest
-from tests.browser.conftest import Served, Visit
-from tests.browser.test_history import wait_until_final
+from tests.browser.conftest import Served, Visit, wait_until_final
 
 pytestmark = pytest.mark.browser
 SLOW = 0.02  # seconds a digit
@@ -55,9 +54,9 @@ def test_a_star_shows_in_tile_and_history_and_a_rest_can_be_kept(served: Served,
     expect(dialog.get_by_role("button", name="Let go")).to_be_visible()
     expect(run.locator(".grid.best .tile")).to_have_count(5)
     page.keyboard.press("Escape")
-    page.get_by_role("tab", name="History").click()
-    page.get_by_label("Search the history").fill("a star to keep")
-    expect(page.locator(".card").filter(has_text="★")).to_have_count(1)
+    page.get_by_role("tab", name="Gallery").click()
+    page.get_by_label("Search the gallery").fill("a star to keep")
+    expect(page.locator(".card.starred").filter(visible=True)).to_have_count(1)
     assert visitor.errors == []
 
 
@@ -139,8 +138,8 @@ def test_stopped_and_failed_runs_are_painted_again(served: Served, visit: Callab
 
 
 def _open_from_history(page: Page, prompt: str) -> None:
-    page.get_by_role("tab", name="History").click()
-    page.get_by_label("Search the history").fill(prompt)
+    page.get_by_role("tab", name="Gallery").click()
+    page.get_by_label("Search the gallery").fill(prompt)
     card = page.locator(".card").filter(has_text=prompt).first
     card.wait_for()
     page.locator(".shelf[aria-busy=false]").wait_for()

@@ -17,8 +17,7 @@ from app.recipes import read_recipe
 from app.sources import MAX_UPLOAD_BYTES
 from app.studio import Studio
 from dalle_core.request import GenerationRequest
-from tests.browser.conftest import Served, Visit
-from tests.browser.test_history import wait_until_final
+from tests.browser.conftest import Served, Visit, wait_until_final
 from tests.fakes import fake_studio
 
 pytestmark = pytest.mark.browser

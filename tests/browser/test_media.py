@@ -11,8 +11,7 @@ import pytest
 from app.studio import Studio
 from app.ui.media import file_name
 from dalle_core.request import GenerationRequest
-from tests.browser.conftest import Served
-from tests.browser.test_history import wait_until_final
+from tests.browser.conftest import Served, wait_until_final
 from tests.fakes import fake_studio
 
 pytestmark = pytest.mark.browser

@@ -9,8 +9,7 @@ from playwright.sync_api import Page, expect
 
 from app.studio import Studio
 from dalle_core.request import GenerationRequest
-from tests.browser.conftest import Served, Visit
-from tests.browser.test_history import wait_until_final
+from tests.browser.conftest import Served, Visit, wait_until_final
 from tests.fakes import FakeModel, fake_studio
 
 pytestmark = pytest.mark.browser

@@ -17,8 +17,7 @@ from app.studio import Studio
 from app.ui.recipe_drop import HEAD_BYTES
 from dalle_core.request import GenerationRequest
 from tests.app.test_recipes import png
-from tests.browser.conftest import Served, Visit
-from tests.browser.test_history import wait_until_final
+from tests.browser.conftest import Served, Visit, wait_until_final
 from tests.fakes import SPEC, fake_studio
 
 pytestmark = pytest.mark.browser
@@ -59,8 +58,7 @@ def test_a_dropped_picture_gives_its_settings_its_prompt_or_its_seed(
     expect(seed).to_have_value("42")
     expect(prompt).to_have_value("")
 
-    page.get_by_role("tab", name="History").click()
-    drop(page, ".history", PICTURE)
+    drop(page, "#prompt", PICTURE)
     offer.get_by_role("button", name="Only the prompt").click()
     expect(page.get_by_role("tab", name="Create")).to_have_attribute("aria-selected", "true")
     expect(prompt).to_have_value(REQUEST.prompt)

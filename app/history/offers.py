@@ -78,42 +78,45 @@ def shown(name: str) -> str:
 
 def offered(sources: Iterable[tuple[str, Path]]) -> Iterator[Offer]:
     """What is in these folders, ZIP files and single files. Raises HistoryError for one that is none of those."""
-    count = 0
     for name, path in sources:
-        for offer in _in_source(name, path):
-            count += 1
-            if count > MAX_FILES:
-                raise HistoryError(f"There are more than {MAX_FILES} files; import fewer at a time.")
-            yield offer
+        try:
+            yield from _in_source(name, path)
+        except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, EOFError) as error:
+            raise HistoryError(f"{shown(name)} is not a ZIP file that can be read: {error}.") from error
+        except (OSError, ValueError) as error:
+            raise HistoryError(f"{shown(name)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def _in_source(name: str, path: Path) -> Iterator[Offer]:
-    try:
-        if path.is_dir():
-            yield from _in_folder(path)
-        elif zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                for entry in archive.infolist():
-                    if not entry.is_dir():
-                        yield _zipped(path, archive, entry)
-        elif path.is_file():
-            yield Offer(name, path)
-        else:
-            raise HistoryError(f"There is nothing to import at {shown(str(path))}.")
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, EOFError) as error:
-        raise HistoryError(f"{shown(name)} is not a ZIP file that can be read: {error}.") from error
-    except (OSError, ValueError) as error:
-        raise HistoryError(f"{shown(name)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    alone = Offer(name, path)
+    if path.is_dir():
+        yield from _in_folder(path)
+    elif not alone.is_png and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            _check_number(len(entries))
+            yield from (_zipped(path, archive, entry) for entry in entries if not entry.is_dir())
+    elif path.is_file():
+        yield alone
+    else:
+        raise HistoryError(f"There is nothing to import at {shown(str(path))}.")
 
 
 def _in_folder(folder: Path) -> Iterator[Offer]:
     """Links are not followed: they may lead anywhere."""
+    files = list[Path]()
     for place, folders, names in os.walk(folder):
         folders.sort()
-        for name in sorted(names):
-            file = Path(place, name)
-            regular = stat.S_ISREG(file.lstat().st_mode)
-            yield Offer(str(file.relative_to(folder)), file, fault="" if regular else "It is a link or a device.")
+        files += [Path(place, name) for name in sorted(names)]
+        _check_number(len(files))
+    for file in files:
+        regular = stat.S_ISREG(file.lstat().st_mode)
+        yield Offer(str(file.relative_to(folder)), file, fault="" if regular else "It is a link or a device.")
+
+
+def _check_number(count: int) -> None:
+    if count > MAX_FILES:
+        raise HistoryError(f"There are more than {MAX_FILES} files; import fewer at a time.")
 
 
 def _zipped(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Offer:
@@ -131,8 +134,6 @@ def _entry_fault(entry: zipfile.ZipInfo) -> str:
         return "It is encrypted."
     if entry.compress_type not in PLAIN:
         return "It is packed in a way that is not read here."
-    return (
-        ""
-        if entry.file_size <= MAX_FILE_BYTES
-        else f"It has {entry.file_size} bytes; at most {MAX_FILE_BYTES} are read."
-    )
+    if entry.file_size > MAX_FILE_BYTES:
+        return f"It has {entry.file_size} bytes; at most {MAX_FILE_BYTES} are read."
+    return ""

@@ -222,8 +222,18 @@ def test_nothing_to_import_says_so(gallery: Gallery, tmp_path: Path, monkeypatch
     broken.write_bytes(broken.read_bytes()[:40] + b"x" * 40 + broken.read_bytes()[80:])
     assert gallery.import_path(broken).refused_count == 1
     monkeypatch.setattr(offers, "MAX_FILES", 3)
-    with pytest.raises(HistoryError, match="more than 3"):
-        gallery.import_path(zipped(tmp_path / "many.zip", {f"{number}.txt": b"" for number in range(4)}))
+    many = zipped(tmp_path / "many.zip", {f"{number}.png": plain_png() for number in range(4)})
+    for path in (many, tmp_path):
+        with pytest.raises(HistoryError, match="more than 3"):
+            gallery.import_path(path)
+    assert gallery.page().total == 0
+
+
+def test_a_picture_with_an_archive_behind_it_is_a_picture(gallery: Gallery, tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "a.zip", {"inner.png": plain_png("blue")})
+    (tmp_path / "outer.png").write_bytes(plain_png("red") + archive.read_bytes())
+    gallery.import_path(tmp_path / "outer.png")
+    assert [image.prompt for image in gallery.page().images] == ["outer"]
 
 
 def test_an_id_from_elsewhere_is_only_taken_where_it_is_free_and_has_been(

@@ -16,6 +16,7 @@ from app.history import Edge
 from app.recipes import read_recipe
 from app.sources import MAX_UPLOAD_BYTES
 from app.studio import Studio
+from app.ui.examples import example_pictures
 from dalle_core.request import GenerationRequest
 from tests.browser.conftest import Served, Visit, wait_until_final
 from tests.fakes import fake_studio
@@ -90,6 +91,19 @@ def test_styles_and_what_was_painted_last_are_offered(served: Served, visit: Cal
     page.locator(".made:not(.stale) img").wait_for()
     expect(prompt).to_have_value("green pear, noto")
     expect(page.locator("#prompt textarea")).to_have_value("")
+
+
+def test_a_newcomer_is_offered_examples(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    visitor = visit(serve_studio(fake_studio(tmp_path, open_browser=False)))
+    page = _complete(visitor)
+    expect(page.locator(".suggested h3")).to_have_text("Or try one of these")
+    words = example_pictures()[0]["words"]["en"]
+    page.get_by_role("button", name=f"Complete “{words}”").click()
+    page.locator(".made:not(.stale) img").wait_for()
+    _paint(page, words, count=1)
+    assert visitor.errors == []
 
 
 def test_a_bad_file_is_explained_where_it_was_dropped(

@@ -1,0 +1,28 @@
+"""What a newcomer is offered: some of it in each language of the page, and pictures that are there."""
+
+import base64
+import io
+
+from PIL import Image
+
+from app.settings import LANGUAGES
+from app.ui.examples import example_pictures, example_prompts
+
+SPOKEN = set(LANGUAGES) - {"auto"}
+
+
+def test_every_language_has_prompts_of_its_own() -> None:
+    prompts = example_prompts()
+    assert prompts.keys() == SPOKEN
+    assert all(len(set(texts)) == len(texts) >= 4 for texts in prompts.values())
+    assert all(any("\u4e00" <= letter <= "\u9fff" for letter in text) for text in prompts["zh"])
+    assert all(text.isascii() for text in prompts["en"])
+
+
+def test_pictures_are_small_and_have_words_in_every_language() -> None:
+    pictures = example_pictures()
+    assert pictures
+    for picture in pictures:
+        assert picture["words"].keys() == SPOKEN
+        with Image.open(io.BytesIO(base64.b64decode(picture["data"])), formats=("PNG",)) as image:
+            assert max(image.size) <= 256

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -83,9 +83,14 @@ class _Parser(argparse.ArgumentParser):
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Flags without a command are those of `serve`. Raises RequestError; exits for --help and --version."""
     words = list(argv)
-    if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help", "--version"}):
-        words.insert(0, "serve")
-    return _parser().parse_args(words)
+    if words and not (words[0].startswith("-") and words[0] not in {"-h", "--help", "--version"}):
+        return _parser().parse_args(words)
+    try:
+        return _parser().parse_args(["serve", *words])
+    except RequestError as error:
+        if late := next((word for word in words if word in COMMANDS), None):
+            raise RequestError(f"{late} goes first and its flags after it: python app.py {late} …") from error
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,11 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Dalle Studio {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_serve(commands)
-    _add_generate(commands)
-    _add_history(commands)
-    _add_models(commands)
-    _add_doctor(commands)
+    for add in COMMANDS.values():
+        add(commands)
     return parser
 
 
@@ -242,6 +244,15 @@ def _add_models(commands: Any) -> None:
     models = _add_group(commands, "models", "the models there are")
     actions = models.add_subparsers(metavar="ACTION", required=True)
     _add_folders(_add_command(actions, "list", _models_list, "print the models that can be used"))
+
+
+COMMANDS: dict[str, Callable[[Any], None]] = {
+    "serve": _add_serve,
+    "generate": _add_generate,
+    "history": _add_history,
+    "models": _add_models,
+    "doctor": _add_doctor,
+}
 
 
 def _add_folders(command: argparse.ArgumentParser) -> None:

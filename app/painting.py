@@ -63,6 +63,7 @@ class Painting:
             kept_rows=job.kept_rows,
             source_id=job.source_id,
             started=job.started,
+            sheet_id=job.sheet_id,
         )
 
     def resume(self, pictures: Sequence[ImageRow]) -> None:

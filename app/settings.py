@@ -76,6 +76,11 @@ class Settings:
         return self.data_dir / "studio.log"
 
     @property
+    def wildcards(self) -> Path:
+        """Text files whose lines stand in for __names__ in prompts."""
+        return self.data_dir / "wildcards"
+
+    @property
     def window(self) -> Path:
         """What the window of --desktop remembers."""
         return self.data_dir / "window"

@@ -16,10 +16,12 @@ from app.history.checkup import refuse_lost
 from app.history.files import file_stem, save_beside_others
 from app.history.marks import Sidecar
 from app.history.ownership import acquire, owner_lock
+from app.prompts import Prompts
 from app.ranking import load_candidates, rank
 from app.recipes import Recipe, read_recipe
 from app.reproduction import compare
 from app.settings import Settings
+from app.sheets import Sheets
 from app.sources import MAX_UPLOAD_BYTES, WHOLE, Crop, Source, Sources, Upload
 from app.variations import MORE_LIKE_THIS, Variations
 from app.views import (
@@ -36,6 +38,7 @@ from app.views import (
     Tile,
     TileState,
 )
+from app.wildcards import Wildcards
 from app.worker import Bell, LoadModel, Worker
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest
@@ -91,6 +94,7 @@ class Studio:
 
     def __init__(self, settings: Settings, load_model: LoadModel = load_model) -> None:
         self.settings = settings
+        self.prompts = Prompts(Wildcards(settings.wildcards))
         self._load_model = load_model
         self._bell = Bell()
         self._lock = owner_lock(settings)
@@ -100,6 +104,7 @@ class Studio:
         self._sources: Sources | None = None
         self._gallery: Gallery | None = None
         self._variations: Variations | None = None
+        self._sheets: Sheets | None = None
         self._sidecar: Sidecar | None = None
 
     # Life
@@ -121,6 +126,7 @@ class Studio:
         self._sources = Sources(self._history, self._worker.run_errand)
         self._gallery = Gallery(self._history, self.settings, self._bell)
         self._variations = Variations(self._history, self._worker, self._sources, self.submit)
+        self._sheets = Sheets(self._history, self._worker, self.prompts, MAX_QUEUED, self._bell.ring)
         self._sidecar = Sidecar(self._history, self.settings.marks)
         self._sidecar.start()
 
@@ -176,6 +182,12 @@ class Studio:
             raise HistoryError("The studio has not been started.")
         return self._variations
 
+    @property
+    def sheets(self) -> Sheets:
+        if self._sheets is None:
+            raise HistoryError("The studio has not been started.")
+        return self._sheets
+
     def model_status(self) -> ModelStatus:
         return self.worker.status
 
@@ -187,16 +199,20 @@ class Studio:
         kind: str = "generate",
         source_id: str | None = None,
         model_sha256: str | None = None,
+        instead_of: str | None = None,
     ) -> str:
         """Queue a request; returns the job's id. Raises RequestError where it does not fit the loaded model.
 
-        `source_id` is the picture that the job is about, `model_sha256` is of the model whose tokens the request holds.
+        `source_id` is the picture that the job is about, `model_sha256` is of the model whose tokens the request holds,
+        `instead_of` a job whose place in a sheet it takes.
         """
         self.worker.check(request, model_sha256)
         _check_room(self.history)
         spec = self.model_status().spec
         kept_rows = len(request.prefix_tokens) // spec.cols if spec else 0
-        job_id = self.history.add_job(request, self.settings.model, kind, source_id, model_sha256, kept_rows)
+        job_id = self.history.add_job(
+            request, self.settings.model, kind, source_id, model_sha256, kept_rows, instead_of
+        )
         self.worker.wake()
         self._bell.ring()
         return job_id
@@ -228,7 +244,7 @@ class Studio:
             raise RequestError(f"This job is {view.status}; only one that ended early can be painted again.")
         self._check_model(view.model, "This job is for")
         if not self._goes_on(row):
-            new_id = self.submit(view.request, view.kind, view.source_id, row.model_sha256)
+            new_id = self.submit(view.request, view.kind, view.source_id, row.model_sha256, instead_of=job_id)
             self.dismiss(job_id)
             return new_id
         self.worker.check(view.request, row.model_sha256)
@@ -263,6 +279,14 @@ class Studio:
         for job_id in ids:
             self._bell.ring(job_id)
         return ids
+
+    def stop_painting(self) -> None:
+        """Stop what is being painted: the job, or the whole sheet that it is part of."""
+        painting = self.worker.painting
+        if painting is not None and painting.job.sheet_id:
+            self.sheets.stop(painting.job.sheet_id)
+        elif painting is not None:
+            self.cancel(painting.job.id)
 
     def running_job(self) -> str | None:
         painting = self.worker.painting
@@ -524,6 +548,7 @@ def _job_view(row: JobRow, images: list[ImageRow], position: int) -> JobView:
         resolved=row.resolved,
         kept_rows=row.kept_rows,
         started=row.started,
+        sheet_id=row.sheet_id,
     )
 
 

@@ -51,7 +51,8 @@ class JobView:
     `kind` says what it does (generate, complete, variation); `kept_rows` are given to it.
     `source_id` is the picture the job is about, if any; `ranked_by` the text that its ranks belong to, empty where that
     is likeness to the picture that was varied; `resolved` says that the artist has dealt with how it ended. `started`
-    is when it was last begun: a job that ended early may go on.
+    is when it was last begun: a job that ended early may go on. `sheet_id` is the
+    sheet of which it paints a cell.
     """
 
     id: str
@@ -74,6 +75,7 @@ class JobView:
     resolved: bool = False
     kept_rows: int = 0
     started: datetime | None = None
+    sheet_id: str | None = None
 
     @property
     def unfinished(self) -> bool:

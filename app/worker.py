@@ -148,6 +148,11 @@ class Worker:
                 )
             check(self._model, request)
 
+    def pace(self, width: int) -> float | None:
+        """Seconds that a token row of a batch this wide took when it was last measured, or of the nearest width."""
+        measured = dict(self._model.pace.seconds_per_row) if self._model is not None else {}
+        return measured[min(measured, key=lambda known: abs(known - width))] if measured else None
+
     def run_errand(self, do: "Callable[[ImageModel], T]") -> T:
         """What `do` gives for the model, on the model's own thread: between jobs, or between two decode steps of one.
 

@@ -29,6 +29,7 @@ TABLES = (  # parents before their children
     "scores",
     "edges",
     "sheets",
+    "sheet_cells",
     "collections",
     "collection_images",
     "tags",

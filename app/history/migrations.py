@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
+from app.history.checkup import search_rows
 from app.recipes import stack_key
 
 BACKUPS_KEPT = 5
@@ -79,9 +80,26 @@ def m005_gallery(database: Database) -> None:
     database.conn.execute(
         f"UPDATE images SET stack = CASE WHEN {readable} THEN stack_key(request_json, model) ELSE id END"
     )
+    database.conn.execute("DROP TABLE search")  # whose rows get the numbers of their pictures
+    database.conn.execute(_SEARCH)
+    rows = list(search_rows(database.conn))
+    database.conn.executemany("INSERT INTO search (rowid, image_id, prompt, style, tags) VALUES (?, ?, ?, ?, ?)", rows)
     for statement in _GALLERY_INDEXES:
         database.conn.execute(statement)
 
+
+@migrations()
+def m006_sheets(database: Database) -> None:
+    """Which cell of a sheet a job paints; of several for one cell the latest counts."""
+    for statement in _SHEETS:
+        database.conn.execute(statement)
+
+
+_SEARCH = """
+    CREATE VIRTUAL TABLE search USING fts5 (
+        image_id UNINDEXED, prompt, style, tags, tokenize = 'unicode61 remove_diacritics 2'
+    )
+"""
 
 _FIRST = (
     """
@@ -178,11 +196,7 @@ _FIRST = (
         created TEXT NOT NULL
     ) STRICT
     """,
-    """
-    CREATE VIRTUAL TABLE search USING fts5 (
-        image_id UNINDEXED, prompt, style, tags, tokenize = 'unicode61 remove_diacritics 2'
-    )
-    """,
+    _SEARCH,
 )
 
 _QUEUE = (
@@ -221,14 +235,6 @@ _GALLERY = (
         UPDATE images SET percentile = NEW.percentile WHERE id = NEW.image_id;
     END
     """,
-    "CREATE TABLE old_search AS SELECT image_id, prompt, style, tags FROM search",
-    "DELETE FROM search",
-    """
-    INSERT INTO search (rowid, image_id, prompt, style, tags)
-    SELECT images.rowid, image_id, old_search.prompt, old_search.style, tags
-    FROM old_search JOIN images ON images.id = image_id
-    """,
-    "DROP TABLE old_search",
 )
 
 # Every column that a filter asks for, those of the condition included, or SQLite looks the rows up all the same.
@@ -239,4 +245,16 @@ _GALLERY_INDEXES = (
     f"CREATE INDEX images_in_trash ON images (id, {_SHOWN}, stack, trash_batch) WHERE trash_batch IS NOT NULL",
     "CREATE INDEX tags_by_name ON tags (tag, image_id)",
     "CREATE INDEX collections_of_images ON collection_images (image_id)",
+)
+
+_SHEETS = (
+    """
+    CREATE TABLE sheet_cells (
+        job_id TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+        sheet_id TEXT NOT NULL REFERENCES sheets (id) ON DELETE CASCADE,
+        x INTEGER NOT NULL,
+        y INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX sheet_cells_by_sheet ON sheet_cells (sheet_id, y, x, job_id)",
 )

@@ -156,7 +156,7 @@ class _Recovery:
                     self._insert(table, row)
         self._edges_of_recipes()
         self._collections()
-        for table in ("sheets", "saved_searches") if everything else ():
+        for table in ("sheets", "sheet_cells", "saved_searches") if everything else ():
             for row in self._rows(table):
                 self._insert(table, row)
         index(self._writer, self._added)

@@ -34,14 +34,14 @@ from dalle_core.request import GenerationRequest
 BUSY_SECONDS = 10.0
 WRITER_CACHE_KIB = 32 * 1024  # a thousand pictures, marked in one go, touch as much
 CHECKPOINT_PAGES = 4000
-SHAPE = 5  # how many migrations there are; the database has it as its user_version
+SHAPE = 6  # how many migrations there are; the database has it as its user_version
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(frozen=True)
 class JobRow:
     """`device` is what it was painted on, and by which PyTorch; `source_id` the picture that it is about, if any;
-    `resolved` once the artist dealt with how it ended.
+    `resolved` once the artist dealt with how it ended; `sheet_id` the sheet of which it paints a cell.
     """
 
     id: str
@@ -60,6 +60,21 @@ class JobRow:
     source_id: str | None
     resolved: bool
     kept_rows: int
+    sheet_id: str | None
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A request to be queued. `source_id` is the picture it is about, `model_sha256` is of the model whose tokens the
+    request holds, in `kept_rows` rows.
+    """
+
+    request: GenerationRequest
+    model: str
+    kind: str = "generate"
+    source_id: str | None = None
+    model_sha256: str | None = None
+    kept_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -182,30 +197,18 @@ class History:
         source_id: str | None = None,
         model_sha256: str | None = None,
         kept_rows: int = 0,
+        instead_of: str | None = None,
     ) -> str:
-        """Queue `request` behind what waits; returns the job's id.
+        """Queue `request` behind what waits; returns the job's id. See NewJob for the rest.
 
-        `source_id` is the picture it is about, `model_sha256` is of the model whose tokens the request holds, in
-        `kept_rows` rows.
+        `instead_of` is a job whose place in a sheet, if it has one, the new job takes.
         """
         with self._writing() as writer:
-            job_id = str(ULID())
+            job_id = insert_job(writer, NewJob(request, model, kind, source_id, model_sha256, kept_rows))
             writer.execute(
-                "INSERT INTO jobs"
-                " (id, kind, request_json, model, model_sha256, app_version, status, created, source_id,"
-                " kept_rows, place) VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?,"
-                " (SELECT coalesce(max(place), 0) + 1 FROM jobs WHERE status = 'queued'))",
-                (
-                    job_id,
-                    kind,
-                    request_to_json(request),
-                    model,
-                    model_sha256,
-                    __version__,
-                    _now(),
-                    source_id,
-                    kept_rows,
-                ),
+                "INSERT INTO sheet_cells (job_id, sheet_id, x, y)"
+                " SELECT ?, sheet_id, x, y FROM sheet_cells WHERE job_id = ?",
+                (job_id, instead_of),
             )
         return job_id
 
@@ -214,7 +217,7 @@ class History:
         with self._writing() as writer:
             row = writer.execute(
                 "UPDATE jobs SET status = 'running', started = ?"
-                " WHERE id = (SELECT id FROM jobs WHERE status = 'queued' ORDER BY place, id LIMIT 1) RETURNING *",
+                f" WHERE id = ({_QUEUED_IDS} LIMIT 1) RETURNING *, {_SHEET}",
                 (_now(),),
             ).fetchone()
         if row is None:
@@ -274,14 +277,14 @@ class History:
 
     def job(self, job_id: str) -> JobRow:
         """Raises NotFound."""
-        rows = self._read("SELECT * FROM jobs WHERE id = ?", (storable(job_id),))
+        rows = self._read(f"{_JOBS} WHERE id = ?", (storable(job_id),))
         if not rows:
             raise NotFound(f"There is no job {job_id!r}.")
         return _job_row(rows[0])
 
     def queued_jobs(self) -> list[JobRow]:
         """The next one first."""
-        return [_job_row(row) for row in self._read("SELECT * FROM jobs WHERE status = 'queued' ORDER BY place, id")]
+        return [_job_row(row) for row in self._read(f"{_JOBS} WHERE status = 'queued' {_IN_TURN}")]
 
     def queued_ids(self) -> list[str]:
         """The next one first; cheap enough to ask often."""
@@ -289,7 +292,8 @@ class History:
 
     def queued_count(self, before: str | None = None) -> int:
         """How many jobs wait, or how many of them are ahead of job `before`."""
-        ahead = "" if before is None else " AND (place, id) < (SELECT place, id FROM jobs WHERE id = ?)"
+        turn = f"({_LATER}, place, id)"
+        ahead = "" if before is None else f" AND {turn} < (SELECT {_LATER}, place, id FROM jobs WHERE id = ?)"
         count: int = self._read(
             f"SELECT COUNT(*) FROM jobs WHERE status = 'queued'{ahead}", () if before is None else (before,)
         )[0][0]
@@ -318,7 +322,8 @@ class History:
 
     def interrupted_ids(self, limit: int) -> list[str]:
         """Jobs that were interrupted and not yet dealt with, newest first."""
-        sql = "SELECT id FROM jobs WHERE status = 'interrupted' AND NOT resolved ORDER BY id DESC LIMIT ?"
+        wheres = f"status = 'interrupted' AND NOT resolved AND NOT {_LATER}"  # a sheet says itself what it lacks
+        sql = f"SELECT id FROM jobs WHERE {wheres} ORDER BY id DESC LIMIT ?"
         return [row[0] for row in self._read(sql, (limit,))]
 
     def latest_job_about(self, image_id: str, kind: str) -> str | None:
@@ -558,7 +563,12 @@ class _Reader:
             self.connection.close()
 
 
-_QUEUED_IDS = "SELECT id FROM jobs WHERE status = 'queued' ORDER BY place, id"
+# The cells of sheets give way to everything else that waits.
+_SHEET = "(SELECT sheet_id FROM sheet_cells WHERE job_id = jobs.id) AS sheet_id"
+_LATER = "EXISTS (SELECT 1 FROM sheet_cells WHERE job_id = jobs.id)"
+_IN_TURN = f"ORDER BY {_LATER}, place, id"
+_JOBS = f"SELECT jobs.*, {_SHEET} FROM jobs"
+_QUEUED_IDS = f"SELECT id FROM jobs WHERE status = 'queued' {_IN_TURN}"
 _KEEP_ALL = "UPDATE images SET kept = 1 WHERE (SELECT kind FROM jobs WHERE jobs.id = job_id) != 'reproduce' AND job_id "
 _RANKINGS = """
     SELECT scores.* FROM scores JOIN images ON images.id = scores.image_id
@@ -570,6 +580,29 @@ _IMAGES = """
     FROM images JOIN jobs ON jobs.id = images.job_id
     LEFT JOIN scores ON scores.rowid = (SELECT max(rowid) FROM scores WHERE image_id = images.id)
 """
+
+
+def insert_job(writer: sqlite3.Connection, job: NewJob) -> str:
+    """Queue a job behind what waits; returns its id."""
+    job_id = str(ULID())
+    writer.execute(
+        "INSERT INTO jobs"
+        " (id, kind, request_json, model, model_sha256, app_version, status, created, source_id, kept_rows, place)"
+        " VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?,"
+        " (SELECT coalesce(max(place), 0) + 1 FROM jobs WHERE status = 'queued'))",
+        (
+            job_id,
+            job.kind,
+            request_to_json(job.request),
+            job.model,
+            job.model_sha256,
+            __version__,
+            _now(),
+            job.source_id,
+            job.kept_rows,
+        ),
+    )
+    return job_id
 
 
 def _write_rankings(writer: sqlite3.Connection, rankings: Sequence[Ranking]) -> None:
@@ -659,6 +692,7 @@ def _job_row(row: sqlite3.Row) -> JobRow:
         source_id=row["source_id"],
         resolved=bool(row["resolved"]),
         kept_rows=row["kept_rows"],
+        sheet_id=row["sheet_id"],
     )
 
 

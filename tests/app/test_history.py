@@ -182,7 +182,8 @@ def test_the_database_is_strict_and_in_wal_mode(settings: Settings) -> None:
         row[1:] for row in connection.execute("PRAGMA table_list") if not row[1].startswith(("sqlite_", "_", "search"))
     ]
     assert {name for name, *_ in tables} == {
-        "jobs", "images", "scores", "edges", "sheets", "collections", "collection_images", "tags", "saved_searches"
+        "jobs", "images", "scores", "edges", "sheets", "sheet_cells", "collections", "collection_images", "tags",
+        "saved_searches"
     }  # fmt: skip
     assert all(strict for *_, strict in tables)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

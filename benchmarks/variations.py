@@ -66,7 +66,7 @@ class Measure:
         self.unit, self.strangers = self._distances()
 
     def _images(self, rows: np.ndarray) -> Tensor:
-        return compose(self.art, rows, self.size, (7, 7), varied=False).images
+        return compose(self.art, rows, self.size, (7, 7), mixture=None).images
 
     def _distances(self) -> tuple[float, float]:
         art = self.art.rows

@@ -145,7 +145,7 @@ class TestRefused:
 class TestDeparture:
     def test_is_nothing_where_a_token_is_the_picture_s_own_and_more_the_further_it_is(self):
         source = torch.tensor([0, 0, 0, 0])
-        tokens = torch.tensor([0, 1, 9, 99])
+        tokens = torch.tensor([0, 1, 3, 99])
         first, near, further, furthest = departure(tokens, source, (10, 10)).tolist()
         assert first == 0 < near < further < furthest == 1
 

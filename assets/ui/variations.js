@@ -4,7 +4,7 @@
 
 (() => {
   const { t } = dalleWords;
-  const { Bench, clamp, make, setText, announce, dialog, runParts, mainBoard, UNANSWERED } = dalleStudio.tools;
+  const { Bench, clamp, make, setText, remember, recalled, announce, dialog, runParts, mainBoard, UNANSWERED } = dalleStudio.tools;
   const CHOSEN = "dalle-studio-varied";
   const VARIED = "dalle-studio-variations";
   const USUAL = 50; // per cent
@@ -51,11 +51,14 @@
 
   /* ---- more like this ---- */
 
-  /* Queues variations of a picture of the history, by its own words and settings; gives what went wrong, if anything. */
+  /* Queues variations of a picture of the history, by its own words and settings; gives what went wrong, if anything.
+     A board that is opened only after they are painted finds them in its memory. */
   async function start(image, strength = USUAL / 100) {
     const answer = await mainBoard().server.vary_picture({ image, strength }).catch(() => ({ error: UNANSWERED }));
-    if (!answer.error) announce.dispatchEvent(new Event("submitted"));
-    return answer.error ?? "";
+    if (answer.error) return answer.error;
+    remember(VARIED, [...recalled(VARIED, []), answer.job].slice(-8));
+    announce.dispatchEvent(new Event("submitted"));
+    return "";
   }
 
   /* Over the candidate that the mouse is on. Whoever has no mouse finds it in the picture's dialog, or presses V. */

@@ -63,8 +63,8 @@ def test_more_like_any_picture_is_one_click_or_key_away(served: Served, visit: C
     page = visitor.open()
     visitor.paint("green pear, noto", count=2)
     expect(page.locator(".run")).to_have_attribute("data-status", "done")
-    tile = page.locator(".grid.best .tile").first
-    parent = tile.get_attribute("data-image") or ""
+    parent = page.locator(".grid.best .tile").first.get_attribute("data-image") or ""
+    tile = page.locator(f'.tile[data-image="{parent}"]')
     tile.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="What changed")).to_be_hidden()

@@ -4,7 +4,7 @@
 
 (() => {
   const { t } = dalleWords;
-  const { Bench, clamp, make, setText, remember, recalled, announce, dialog, runParts, mainBoard, UNANSWERED } = dalleStudio.tools;
+  const { Bench, clamp, make, setText, remember, recalled, announce, dialog, keys, runParts, mainBoard, UNANSWERED } = dalleStudio.tools;
   const CHOSEN = "dalle-studio-varied";
   const VARIED = "dalle-studio-variations";
   const USUAL = 50; // per cent
@@ -171,7 +171,7 @@
     title: "Where this variation departs from its original, token by token.",
     run: showInDialog,
     show: (button, { details, stage }) => {
-      button.hidden = !details.varied;
+      button.hidden ||= !details.varied;
       if (stage.dataset.image === details.image) return;
       stage.dataset.image = details.image;
       cover(stage, null);
@@ -184,7 +184,7 @@
 
   /* V on any candidate paints more like it. */
   document.addEventListener("keydown", event => {
-    if (event.key.toLowerCase() !== "v" || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (event.key.toLowerCase() !== "v" || event.repeat || !keys.plain(event)) return;
     const image = event.target.closest?.(".tile")?.dataset.image;
     if (image) start(image);
   });

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from app import care_command
 from app.errors import OutputError
 from app.generate_command import Painted, paint_to_folder, paint_to_history, read_given
+from app.ranking import with_reranker
 from app.settings import (
     DEVICES,
     EVERY_ADDRESS,
@@ -51,7 +52,8 @@ def main(argv: Sequence[str] | None = None, load_model: LoadModel = load_model) 
     try:
         arguments = parse(sys.argv[1:] if argv is None else argv)
         command: Any = arguments.run
-        status: int | None = command(arguments, load_settings(_settings_flags(arguments), os.environ), load_model)
+        settings = load_settings(_settings_flags(arguments), os.environ)
+        status: int | None = command(arguments, settings, with_reranker(load_model, settings))
         return status or 0
     except RequestError as error:
         return _fail(str(error), BAD_REQUEST)
@@ -262,6 +264,7 @@ def _add_folders(command: argparse.ArgumentParser) -> None:
 
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", metavar="NAME", help="default: emblem-64; see: app.py models list")
+    command.add_argument("--reranker", metavar="NAME", help="what ranks the pictures (default: what suits the model)")
     command.add_argument("--device", choices=DEVICES, help="what to compute on (default: auto, the fastest there is)")
 
 

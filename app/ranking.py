@@ -1,18 +1,27 @@
-"""Ranks a job's finished pictures by a text or a picture, as rows for the history. Knows no worker, no job's state."""
+"""Ranks a job's finished pictures by a text or a picture, as rows for the history. Knows no worker, no job's state.
 
-from collections.abc import Mapping, Sequence
+Also says which reranker a model is loaded with.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from app.history import ImageRow, Ranking
-from dalle_core.errors import ImageError, RequestError
+from app.settings import Settings
+from dalle_core.errors import CheckpointError, ImageError, RequestError
 from dalle_core.request import GenerationRequest
 
 if TYPE_CHECKING:
+    import torch
+
     from dalle_core.families.base import ImageModel, Reranker
     from dalle_core.generate import Candidate
+
+logger = logging.getLogger(__name__)
 
 
 def as_rows(
@@ -66,3 +75,31 @@ def rank(
     if reranker is None:
         raise RequestError(f"{model.spec.name} has no reranker, so its pictures cannot be ranked.")
     return as_rows(reranker, request, rerank(reranker, wanted(model, request), candidates), image_ids)
+
+
+def with_reranker(
+    load_model: "Callable[[Path, torch.device], ImageModel]", settings: Settings
+) -> "Callable[[Path, torch.device], ImageModel]":
+    """A loader whose models rank by the reranker the settings name; else by their own; else by the one that suits them,
+    where this machine has it. Raises CheckpointError where the one that was asked for cannot be had."""
+
+    def load(folder: Path, device: "torch.device") -> "ImageModel":
+        model = load_model(folder, device)
+        wanted = settings.reranker or ("" if getattr(model, "reranker", None) else model.spec.reranker)
+        if wanted:
+            model.reranker = _reranker(wanted, settings, device)  # type: ignore[attr-defined]
+        return model
+
+    return load
+
+
+def _reranker(name: str, settings: Settings, device: "torch.device") -> "Reranker | None":
+    from dalle_core.families.rerankers import load_reranker
+
+    try:
+        return load_reranker(name, settings.rerankers, device)
+    except CheckpointError as error:
+        if settings.reranker:
+            raise
+        logger.warning("pictures stay without a rank: %s", error)
+        return None

@@ -19,6 +19,7 @@ THEMES = ("system", "light", "dark")
 LANGUAGES = ("auto", "en", "zh")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 EVERY_ADDRESS = "0.0.0.0"
+RERANKER_NAME = re.compile(r"(\w[\w.-]*(/\w[\w.-]*)?)?", re.ASCII)
 HOST_NAME = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?|\[?[0-9A-Fa-f:.]+\]?", re.ASCII)
 
 
@@ -28,13 +29,17 @@ def default_data_dir() -> Path:
 
 @dataclass(frozen=True)
 class Settings:
-    """`port` None means 7860, or the next free one. `auth` is (user, password)."""
+    """`port` None means 7860, or the next free one. `auth` is (user, password).
+
+    `reranker` is a folder in `rerankers` or a hub name; empty for the model's own.
+    """
 
     host: str = "127.0.0.1"
     port: int | None = None
     data_dir: Path = field(default_factory=default_data_dir)
     models_dir: Path = PROJECT_FOLDER / "assets" / "models"
     model: str = "emblem-64"
+    reranker: str = ""
     device: str = "auto"
     open_browser: bool = True
     auth: tuple[str, str] | None = field(default=None, repr=False)
@@ -93,6 +98,10 @@ class Settings:
     @property
     def model_dir(self) -> Path:
         return self.models_dir / self.model
+
+    @property
+    def rerankers(self) -> Path:
+        return self.models_dir / "rerankers"
 
     @property
     def is_loopback(self) -> bool:
@@ -159,6 +168,11 @@ def _checked(settings: Settings) -> Settings:
             )
     if settings.model in {"", ".", ".."} or set(settings.model) & set("/\\:\0"):
         raise RequestError(f"The model is {settings.model!r}; expected the name of a folder in {settings.models_dir}.")
+    if not RERANKER_NAME.fullmatch(settings.reranker):
+        raise RequestError(
+            f"The reranker is {settings.reranker!r}; expected the name of a folder in {settings.rerankers} or, "
+            "as on the hub, owner/name."
+        )
     return settings
 
 
@@ -205,6 +219,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "data_dir": ("DATA_DIR", _parse_path),
     "models_dir": ("MODELS_DIR", _parse_path),
     "model": ("MODEL", _parse_text),
+    "reranker": ("RERANKER", _parse_text),
     "device": ("DEVICE", _parse_text),
     "open_browser": ("NO_BROWSER", _parse_no),
     "auth": ("AUTH", parse_auth),

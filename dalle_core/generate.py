@@ -120,7 +120,7 @@ def generate(
     """
     check(model, request)
     conditioning = model.encode_prompts(_prompts(request))
-    yield Started(request, conditioning.notes)
+    yield Started(request, conditioning.notes + _ranking_notes(reranker, request))
     started = time.monotonic()
     painter = _Painter(model, request, cancelled, previews, frozenset(each.index for each in earlier))
     finished = list(earlier)
@@ -135,6 +135,11 @@ def generate(
     if reranker is not None and finished and not cut_short:
         finished = rerank(reranker, wanted(model, request), finished)
     yield Finished(tuple(finished), time.monotonic() - started, cut_short)
+
+
+def _ranking_notes(reranker: Reranker | None, request: GenerationRequest) -> tuple[str, ...]:
+    text = request.rerank_text or request.prompt
+    return reranker.notes(text) if reranker is not None and text.strip() else ()
 
 
 def wanted(model: ImageModel, request: GenerationRequest) -> str | Tensor:

@@ -41,6 +41,10 @@ class CLIPReranker:
             images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
         return self.clip.encode_images(images)
 
+    def notes(self, text: str) -> tuple[str, ...]:
+        """None: it reads as much as the model it comes with, which says itself what it cuts."""
+        return ()
+
     def percentile(self, score: float) -> float | None:
         """Share (0..100) of random picture-text pairs that score lower."""
         if not self.baseline:

@@ -6,7 +6,8 @@ Source: Sennrich et al. (1508.07909) for BPE, on bytes as in GPT-2; Provilkov et
 import json
 import random
 import re
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,14 +47,8 @@ class TextTokenizer:
 
     def encode(self, text: str) -> EncodedText:
         """Text that is too long is cut at the end of a word."""
-        ids, cut = self._ids(text), ""
-        if len(ids) >= self.text_length:
-            ends = [match.end() for match in WORDS.finditer(text)]
-            while len(ids) >= self.text_length and ends:
-                ends.pop()
-                ids = self._ids(text[: ends[-1]] if ends else "")
-            cut = text[ends[-1] if ends else 0 :].strip()
-        return EncodedText(self._padded(ids), cut)
+        kept, cut = cut_to_fit(text, lambda part: len(self._ids(part)) < self.text_length)
+        return EncodedText(self._padded(self._ids(kept)), cut)
 
     def encode_with_dropout(self, text: str, dropout: float, seed: int) -> tuple[int, ...]:
         """Like `encode`, each merge skipped with probability `dropout`; seeded, as the library's own cannot be."""
@@ -98,16 +93,38 @@ class TextTokenizer:
     @classmethod
     def load(cls, path: Path, text_length: int, vocab_size: int | None = None) -> "TextTokenizer":
         """Given the model's `vocab_size`, refuses a tokenizer of another size."""
-        try:
-            library = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception
-            raise CheckpointError(f"{path.name}: not a readable tokenizer ({error})") from error
+        library = read_tokenizer(path)
         if vocab_size is not None and library.get_vocab_size() != vocab_size:
             raise CheckpointError(
                 f"{path.name}: expected a vocabulary of {vocab_size}, as the model has; "
                 f"found {library.get_vocab_size()}"
             )
         return cls(library, text_length)
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The library's own file, or a CheckpointError."""
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception
+        raise CheckpointError(f"{path.name}: not a readable tokenizer ({error})") from error
+
+
+def cut_to_fit(text: str, fits: Callable[[str], bool]) -> tuple[str, str]:
+    """As much of a text as `fits`, cut at the end of a word, and what was left out."""
+    if fits(text):
+        return text, ""
+    ends = [0, *(match.end() for match in WORDS.finditer(text))]
+    end = ends[bisect_left(ends[1:], True, key=lambda end: not fits(text[:end]))]
+    return text[:end], text[end:].strip()
+
+
+def without_marks(library: Tokenizer, text: str) -> str:
+    """A text without the tokenizer's own marks, such as the one that ends a text: spelled out, they are no words."""
+    marks = sorted((token.content for token in library.get_added_tokens_decoder().values()), key=len, reverse=True)
+    for mark in marks:
+        text = text.replace(mark, " ")
+    return text
 
 
 def _required_id(tokenizer: Tokenizer, token: str) -> int:

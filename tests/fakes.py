@@ -42,6 +42,9 @@ class FakeReranker:
     def likeness(self, images: Tensor, picture: Tensor) -> Tensor:
         return 1 - (images - picture).abs().mean((1, 2, 3))
 
+    def notes(self, text: str) -> tuple[str, ...]:
+        return ()
+
     def percentile(self, score: float) -> float | None:
         return max(0.0, min(100.0, 100 * score))
 

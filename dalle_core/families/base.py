@@ -18,7 +18,8 @@ class ModelSpec:
     `levels` are the digits one image token is written in, most significant first: (K,) for a plain codebook of K
     codes; (8, 8, 8, 6, 5) for FSQ codes that are predicted digit by digit. `sha256` is that of all
     files that decide what is painted. `preview_rows` is after how many token rows the unfinished picture is worth
-    decoding; a `text_length` of 0 says that no text is read: a tokenizer alone.
+    decoding; a `text_length` of 0 says that no text is read: a tokenizer alone. `reranker` names the
+    one that suits a model which brings none of its own.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ModelSpec:
     sha256: str
     styles: tuple[str, ...] = ()
     preview_rows: int = 1
+    reranker: str = ""
 
     @property
     def codebook_size(self) -> int:
@@ -113,6 +115,10 @@ class Reranker(Protocol):
 
     def likeness(self, images: Tensor, picture: Tensor) -> Tensor:
         """(B, 3, H, W) and one (3, H, W), all in [0, 1] → (B,) similarity, higher is more alike."""
+        ...
+
+    def notes(self, text: str) -> tuple[str, ...]:
+        """Things the artist should know about ranking by this text, such as that it is too long to be read whole."""
         ...
 
     def percentile(self, score: float) -> float | None:

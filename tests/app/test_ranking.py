@@ -1,14 +1,18 @@
 """Ranking finished pictures by other words, without painting again."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
+from app.ranking import with_reranker
 from app.studio import JobView, NotFound, Studio
-from dalle_core.errors import RequestError
+from dalle_core.errors import CheckpointError, RequestError
 from tests.app.conftest import StartStudio, painted, quick_model, request, wait_until
-from tests.fakes import FakeReranker
+from tests.fakes import SPEC, FakeModel, FakeReranker, fake_loader, fake_settings
 
 OTHER = "a dark pear"
 
@@ -105,3 +109,47 @@ def test_a_model_without_a_reranker_says_so(start_studio: StartStudio) -> None:
     assert all(tile.kept and tile.rank is None for tile in view.tiles)
     with pytest.raises(RequestError, match="no reranker"):
         studio.rerank(view.id, OTHER)
+
+
+class TestTheRerankerAModelIsLoadedWith:
+    @pytest.fixture(autouse=True)
+    def rerankers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One is on this machine, `here`; others are not."""
+
+        def load_reranker(name: str, folder: Path, device: torch.device) -> FakeReranker:
+            if name != "here":
+                raise CheckpointError(f"The reranker {name} is not on this machine.")
+            found = FakeReranker()
+            found.name = "here"
+            return found
+
+        monkeypatch.setattr("dalle_core.families.rerankers.load_reranker", load_reranker)
+
+    def load(self, tmp_path: Path, model: FakeModel, **flags: object) -> str | None:
+        settings = fake_settings(tmp_path, **flags)
+        loaded = with_reranker(fake_loader(model), settings)(settings.model_dir, torch.device("cpu"))
+        reranker: FakeReranker | None = getattr(loaded, "reranker", None)
+        return reranker.name if reranker else None
+
+    def without_own(self, suits: str) -> FakeModel:
+        model = FakeModel(spec=replace(SPEC, reranker=suits))
+        model.reranker = None  # type: ignore[assignment]
+        return model
+
+    def test_its_own_unless_another_is_named(self, tmp_path: Path) -> None:
+        assert self.load(tmp_path, FakeModel()) == "fake-clip"
+        assert self.load(tmp_path, FakeModel(), reranker="here") == "here"
+
+    def test_the_one_that_suits_it_where_it_is_on_this_machine(self, tmp_path: Path) -> None:
+        assert self.load(tmp_path, self.without_own("here")) == "here"
+        assert self.load(tmp_path, self.without_own("elsewhere")) is None
+        assert self.load(tmp_path, self.without_own("")) is None
+
+    def test_one_that_was_asked_for_and_cannot_be_had_is_an_error(self, tmp_path: Path) -> None:
+        with pytest.raises(CheckpointError, match="elsewhere is not on this machine"):
+            self.load(tmp_path, FakeModel(), reranker="elsewhere")
+
+    @pytest.mark.parametrize("name", ["../clip", "/etc", "a/b/c", "a b", "C:\\clip", "."])
+    def test_names_that_are_none(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(RequestError, match="expected the name of a folder in"):
+            fake_settings(tmp_path, reranker=name)

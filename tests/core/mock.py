@@ -98,5 +98,8 @@ class RedReranker:
     def likeness(self, images: Tensor, picture: Tensor) -> Tensor:
         return -(images[:, 0].mean((1, 2)) - picture[0].mean()).abs()
 
+    def notes(self, text: str) -> tuple[str, ...]:
+        return tuple(f"red reads one word of “{text}”" for _ in text.split()[1:2])
+
     def percentile(self, score: float) -> float | None:
         return None

@@ -167,6 +167,10 @@ class TestEvents:
         events = run(request(), UniformModel(notes=("The prompt was cut.",)))
         assert events[0] == Started(request(), ("The prompt was cut.",))
 
+    def test_what_the_reranker_cuts_is_said_before_anything_is_painted(self):
+        events = list(generate(UniformModel(notes=("cut",)), request(rerank_text="red apple"), RedReranker()))
+        assert events[0].notes == ("cut", "red reads one word of “red apple”")
+
     def test_previews_show_only_what_is_written(self):
         model = UniformModel()
         run(request(count=2), model)

@@ -154,3 +154,31 @@ class OpenAIDVAEConfig(NetworkConfig):
     def grid(self) -> int:
         """Side of the token grid."""
         return self.image_size // 8
+
+
+@dataclass(frozen=True)
+class MalevichConfig(NetworkConfig):
+    """Sizes of the published model unless said otherwise. `vocab_size` is without the learned pads, one a position."""
+
+    layout: str = "v3"
+    vocab_size: int = 16384
+    text_length: int = 128
+    grid: int = 32
+    codebook_size: int = 8192
+    layers: int = 24
+    width: int = 2048
+    heads: int = 16
+    kernel: int = 11
+
+    @property
+    def padded_vocab_size(self) -> int:
+        return self.vocab_size + self.text_length
+
+    @property
+    def text_places(self) -> int:
+        """Of the stream, before its first image token."""
+        return self.text_length + (self.layout == "v2")
+
+    @property
+    def length(self) -> int:
+        return self.text_places + self.grid**2

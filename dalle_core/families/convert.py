@@ -10,7 +10,9 @@ from pathlib import Path
 
 from dalle_core.errors import CheckpointError
 
-KINDS = ("dalle-mini", "dalle-mega", "openai-dvae")
+JANUS = ("janus-pro-1b", "janus-pro-7b")
+RUDALLE = ("rudalle-malevich", "rudalle-malevich-v2", "rudalle-emojich", "rudalle-surrealist-xl")
+KINDS = ("dalle-mini", "dalle-mega", "openai-dvae", *JANUS, *RUDALLE)
 
 
 def convert(kind: str, source: Path, target: Path) -> None:
@@ -27,6 +29,14 @@ def convert(kind: str, source: Path, target: Path) -> None:
             from dalle_core.families.convert_openai_dvae import convert_openai_dvae
 
             convert_openai_dvae(source, target, OpenAIDVAEConfig())
+        case _ if kind in JANUS:
+            from dalle_core.families.convert_janus import convert_janus
+
+            convert_janus(source, target)
+        case _ if kind in RUDALLE:
+            from dalle_core.families.convert_rudalle import convert_rudalle, published_files
+
+            convert_rudalle(published_files(kind, source), target)
         case _:
             raise CheckpointError(f"unknown kind {kind!r}; expected one of {', '.join(KINDS)}")
 

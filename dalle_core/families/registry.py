@@ -62,6 +62,8 @@ def read_network(config: dict[str, Any], name: str, kind: type[Config]) -> Confi
 LOADERS = {
     "bundled": ("dalle_core.families.bundled", "load_bundled"),
     "dalle-mini": ("dalle_core.families.dalle_mini", "load_dalle_mini"),
+    "janus": ("dalle_core.families.janus", "load_janus"),
+    "rudalle": ("dalle_core.families.rudalle", "load_rudalle"),
 }
 TOKENIZERS = {"openai-dvae": ("dalle_core.families.openai_dvae", "load_openai_dvae")}
 

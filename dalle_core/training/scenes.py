@@ -21,14 +21,17 @@ HELDOUT_COMBINATIONS = 0.1  # of pairs, of counts and of recolourings are never 
 @dataclass(frozen=True)
 class Mixture:
     """Shares of what training shows. Of all pictures `counted` and `paired` hold several icons; of the others
-    `as_drawn` are the icon itself, centred on white: what most prompts want, learnt by heart. The rest is varied.
+    `as_drawn` are the icon itself, centred on white; the rest is varied.
+
+    Much of `as_drawn` is learnt by heart: at 0.6, emblem-64's training loss fell by 1.3 nats a token in 2,250 steps
+    while the held-out loss rose by 1.1 and the judge recognised fewer pictures, of seen pairs too.
     """
 
     counted: float = 0.0  # two to four of one icon
     paired: float = 0.0  # two icons, in some relation
-    as_drawn: float = 0.6
-    plain_ground: float = 0.25  # white
-    gradient: float = 0.25  # of the coloured grounds
+    as_drawn: float = 0.0
+    plain_ground: float = 0.5  # white
+    gradient: float = 0.3  # of the coloured grounds
     backdrop: float = 0.0
     recolour: float = 0.2
     tiny: float = 0.06

@@ -29,7 +29,7 @@ def build_page(studio: Studio, baskets: Baskets) -> gr.Blocks:
                 apply_default_css=False,
             )
             gr.HTML(html_template=words.CHOICE, js_on_load="dalleWords.chooser(element)", apply_default_css=False)
-        with gr.Tabs(selected="create", elem_classes="studio-tabs") as tabs:
+        with gr.Tabs(selected="create", overflow_behavior="wrap", elem_classes="studio-tabs") as tabs:
             with gr.Tab("Create", id="create"):
                 widgets = create.layout(studio)
             with gr.Tab("Complete", id="complete"):

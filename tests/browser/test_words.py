@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from app.studio import Studio
 from app.ui.brand import TITLE
+from app.ui.media import ULID
 from tests.browser.conftest import Served, Visit
 from tests.browser.test_recipe_drop import drop
 from tests.fakes import SPEC, FakeModel, fake_studio
@@ -20,7 +21,7 @@ READ = """() => [...document.querySelectorAll("body *")].filter(node => node.che
         ...["placeholder", "aria-label", "title", "alt"].map(name => node.getAttribute(name) ?? ""),
     ])"""
 RIGHT = (*SPEC.styles, "twemoji", SPEC.name, TITLE, "Top-", "token", "English", "Language", "cpu", "kB", "MB", "PNG")
-NAMES = re.compile("|".join(map(re.escape, RIGHT)))
+NAMES = re.compile("|".join([*map(re.escape, RIGHT), ULID.pattern]))
 
 
 def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(

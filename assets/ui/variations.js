@@ -99,12 +99,12 @@
 
   /* ---- where a variation departs ---- */
 
-  /* A picture of cells, the redder the further away: as an image, stretched over the one it is about. */
+  /* A picture of cells, the redder the further away: as an image, stretched over the one it is about, which is greyed. */
   function heatMap({ rows, cols, shares }) {
     const canvas = make("canvas", { width: cols, height: rows });
     const ink = canvas.getContext("2d");
     shares.forEach((share, i) => {
-      ink.fillStyle = `rgb(214 40 20 / ${Math.round(78 * share)}%)`;
+      ink.fillStyle = `rgb(214 40 20 / ${Math.round(85 * share)}%)`;
       ink.fillRect(i % cols, Math.floor(i / cols), 1, 1);
     });
     return make("img", { class: "heat", alt: "", src: canvas.toDataURL() });
@@ -124,6 +124,7 @@
 
   function cover(frame, departure) {
     frame.querySelector(".heat")?.remove();
+    frame.classList.toggle("mapped", Boolean(departure));
     if (departure) frame.querySelector("img").after(heatMap(departure));
   }
 

@@ -71,6 +71,8 @@ def test_more_like_any_picture_is_one_click_or_key_away(served: Served, visit: C
     dialog.get_by_role("button", name="More like this").click()
     expect(dialog).to_contain_text("They appear under Variations.")
     dialog.get_by_role("button", name="Close").click()
+    expect(page.locator(".run")).to_have_count(2)
+    expect(page.locator(".run").first).to_have_attribute("data-status", "done")
     tile.hover()
     page.locator(".more-like").filter(visible=True).click()
     tile.focus()

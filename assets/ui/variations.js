@@ -10,7 +10,7 @@
   const USUAL = 50; // per cent
   const QUEUED = "Variations are queued. They appear under Variations.";
   /* From the first strength on, in per cent. */
-  const WORDS = [[0, "a twin"], [15, "a sibling"], [50, "a cousin"], [85, "a distant relative"], [100, "a stranger: only the prompt counts"]];
+  const WORDS = [[0, "a twin"], [15, "a sibling"], [50, "a cousin"], [90, "a distant relative"], [100, "a stranger: only the prompt counts"]];
   const likeness = strength => WORDS.findLast(([from]) => strength >= from)[1];
 
   let bench = null; // the one on this page, once its tab was opened

@@ -159,8 +159,6 @@ def test_a_file_is_varied_without_words_and_ranked_by_likeness(page: OpenPage, c
     (picture,) = vary(client, file(), strength=0.02)
     assert (picture["prompt"], picture["percentile"], picture["rank"]) == ("", None, 1)
     assert picture["score"] > 0.9
-    with Image.open(page.studio.image_path(picture["id"])) as image:
-        assert image.getpixel((1, 1)) == (0, 0, 255)
 
 
 @pytest.mark.parametrize(

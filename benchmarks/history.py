@@ -14,7 +14,7 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
@@ -93,7 +93,7 @@ def insert_job(writer: sqlite3.Connection, chance: random.Random, moment: dateti
             insert(writer, "collection_images", {"collection_id": "c", "image_id": image_id, "position": position})
 
 
-def insert(writer: sqlite3.Connection, table: str, row: dict[str, object]) -> int | None:
+def insert(writer: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int | None:
     names = ", ".join(row)
     return writer.execute(
         f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()]

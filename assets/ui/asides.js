@@ -18,21 +18,29 @@
       this.words = make("span", { role: "status" });
       this.offer = make("button", { type: "button", class: "link" });
       this.node = make("div", { class: "toast", hidden: true }, this.words, this.offer, make("button", { type: "button", class: "mini", text: "×", "aria-label": t("Close"), onclick: () => this.hide() }));
-      this.offer.addEventListener("click", () => { const { act } = this; this.hide(); act?.(); });
+      this.offer.addEventListener("click", () => this.takeBack());
       for (const event of ["pointerenter", "focusin"]) this.node.addEventListener(event, () => clearTimeout(this.timer));
       for (const event of ["pointerleave", "focusout"]) this.node.addEventListener(event, () => this.expire());
     },
 
-    /* Whoever had the focus keeps it: what is offered can wait, and Ctrl+Z does the same. */
+    /* Whoever has the focus keeps it. What takes something back is there for Ctrl+Z when the toast has gone. */
     show(words, offer = "", act = null) {
       this.build();
-      this.act = act;
+      this.act = act ?? this.act;
+      if (!this.node.contains(document.activeElement)) this.before = document.activeElement;
       this.place();
       this.node.hidden = false;
       setText(this.words, words);
       setText(this.offer, offer);
       this.offer.hidden = !act;
       this.expire();
+    },
+
+    takeBack() {
+      const { act } = this;
+      this.act = null;
+      this.hide();
+      act?.();
     },
 
     /* What lies outside an open dialog cannot be reached. */
@@ -49,10 +57,18 @@
     },
 
     hide() {
-      this.act = null;
-      if (this.node) this.node.hidden = true;
+      if (!this.node || this.node.hidden) return;
+      const focused = this.node.contains(document.activeElement);
+      this.node.hidden = true;
+      if (focused) this.before?.focus();
     },
   };
+
+  document.addEventListener("keydown", event => {
+    if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey || !toast.act || tools.keys.typing(event)) return;
+    event.preventDefault();
+    toast.takeBack();
+  });
 
   /* ---- a dialog with a few words and two buttons ---- */
 

@@ -44,7 +44,6 @@ window.dalleStudio.gallery = (() => {
       this.empty.addEventListener("click", () => this.actions.purge(null));
       this.element.querySelector(".keys-open").addEventListener("click", () => keys.show());
       this.drawer.addEventListener("click", () => this.unfold(!this.element.querySelector(".places").classList.contains("open")));
-      document.addEventListener("keydown", event => this.undo(event));
     }
 
     unfold(open) {
@@ -174,12 +173,6 @@ window.dalleStudio.gallery = (() => {
       else if (key === "delete" || key === "backspace") this.actions.trash(ids);
       else return;
       event.preventDefault();
-    }
-
-    undo(event) {
-      if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || keys.typing(event) || !this.actions.undo || !this.visible) return;
-      event.preventDefault();
-      this.actions.undo();
     }
 
     /* ---- many ---- */

@@ -63,6 +63,7 @@
 
     async take(files) {
       if (this.busy) return toast.show(t("Another import is still running."));
+      if (files.length >= MOST) return toast.show(t("There are more than {most} files; import fewer at a time.", { most: MOST }));
       const wanted = files.filter(file => WANTED.test(file.name));
       if (!wanted.length) return toast.show(t("There is no PNG and no zip among these files."));
       this.busy = true;

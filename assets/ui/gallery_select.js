@@ -35,8 +35,10 @@
     }
 
     show(ids, trashed) {
+      const lost = !ids.length && this.node.contains(document.activeElement);
       this.ids = ids;
       this.node.hidden = !ids.length;
+      if (lost) this.gallery.shelf.focus(this.gallery.shelf.places.get(this.gallery.shelf.active) ?? 0);
       setText(this.count, ids.length ? t("{count} selected", { count: ids.length.toLocaleString(window.dalleWords.locale) }) : "");
       for (const button of this.usual) button.hidden = trashed;
       for (const button of this.trashed) button.hidden = !trashed;
@@ -92,16 +94,15 @@
       if (!answer) return;
       const spared = answer.protected ? ` ${t("{pictures} with a star stayed.", { pictures: pictures(answer.protected) })}` : "";
       const words = answer.count ? t("{pictures} moved to the trash.", { pictures: pictures(answer.count) }) : t("Nothing was moved.");
-      this.undo = answer.count ? () => this.bringBack(answer.batch) : null;
-      toast.show(words + spared, t("Undo"), this.undo);
+      toast.show(words + spared, t("Undo"), answer.count ? () => this.bringBack(answer.batch) : null);
       this.told.gone(ids.filter(id => !this.told.isStarred(id)), answer.count);
     }
 
     async bringBack(batch) {
-      this.undo = null;
       const answer = await this.ask("restore_pictures", { batch });
-      if (answer) toast.show(t("{pictures} brought back.", { pictures: pictures(answer.count) }));
-      if (answer) this.told.back();
+      if (!answer) return;
+      toast.show(t("{pictures} brought back.", { pictures: pictures(answer.count) }));
+      this.told.back();
     }
 
     async restore(ids) {

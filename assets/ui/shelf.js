@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { make, setText, thumbnail, keys, calm } = window.dalleStudio.tools;
+  const { make, setText, thumbnail, keys } = window.dalleStudio.tools;
   const { t } = window.dalleWords;
   const GAP = 14, CAPTION = 28; // px, as in studio.css
   const NARROW = 860;
@@ -30,6 +30,7 @@
       node.addEventListener("keydown", event => this.pressed(event));
       node.addEventListener("focusin", event => this.focused(event));
       node.addEventListener("pointerdown", event => this.held(event));
+      node.addEventListener("contextmenu", event => { if (this.wasHeld) event.preventDefault(); });
     }
 
     /* ---- what is on it ---- */

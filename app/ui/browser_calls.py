@@ -6,7 +6,7 @@ from typing import Any
 
 from app.studio import Studio
 from app.ui.asked import answer, ids, number, text, ulid, value
-from app.ui.payloads import Payload, details_payload, family_payload, reproduction_payload
+from app.ui.payloads import Payload, comparison_payload, details_payload, family_payload, reproduction_payload
 from app.views import ImageView
 
 
@@ -31,6 +31,9 @@ def browser_calls(studio: Studio) -> list[Callable[[Any], Any]]:
     def picture_family(asked: Any) -> Payload:
         return answer(lambda: family_payload(studio.gallery.family(ulid(asked, "image"))))
 
+    def compare_pictures(asked: Any) -> Payload:
+        return answer(lambda: comparison_payload(studio.gallery.compare(*_two(ids(asked, "images")))))
+
     def trash_pictures(asked: Any) -> Payload:
         return answer(lambda: _trash(studio, asked))
 
@@ -51,7 +54,8 @@ def browser_calls(studio: Studio) -> list[Callable[[Any], Any]]:
         return answer(lambda: {"count": studio.gallery.uncollect(ids(asked, "images"), collection)})
 
     return [picture_details, mark_picture, reproduce_picture, vary_picture, departures, picture_family,
-            trash_pictures, restore_pictures, tag_pictures, untag_pictures, uncollect_pictures]  # fmt: skip
+            compare_pictures, trash_pictures, restore_pictures, tag_pictures, untag_pictures,
+            uncollect_pictures]  # fmt: skip
 
 
 def _details(studio: Studio, image: ImageView) -> Payload:
@@ -84,6 +88,12 @@ def _mark(studio: Studio, asked: Any) -> Payload:
         if isinstance(wanted := value(asked, name), bool):
             mark(image_id, wanted)
     return _details(studio, studio.image(image_id))
+
+
+def _two(images: list[str]) -> tuple[str, str]:
+    """A comparison of anything but two is one of none, which the service layer refuses."""
+    first, second, *_ = [*images, "", ""]
+    return first, second
 
 
 def _trash(studio: Studio, asked: Any) -> Payload:

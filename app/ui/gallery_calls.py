@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.gallery import Gallery
-from app.gallery_views import Comparison, Facets, Filters, GalleryPage
+from app.gallery_views import Facets, Filters, GalleryPage
 from app.studio import Studio
 from app.ui.asked import answer, ids, text, ulid, value
 from app.ui.baskets import Baskets
@@ -33,10 +33,7 @@ def _finding(studio: Studio) -> list[Callable[[Any], Any]]:
         stacked = value(asked, "stacked") is True
         return answer(lambda: {"images": studio.gallery.select(_filters(asked), stacked=stacked)})
 
-    def compare_pictures(asked: Any) -> Payload:
-        return answer(lambda: _comparison(studio.gallery.compare(*_two(ids(asked, "images")))))
-
-    return [gallery_page, gallery_facets, gallery_places, select_pictures, compare_pictures]
+    return [gallery_page, gallery_facets, gallery_places, select_pictures]
 
 
 def _changing(studio: Studio) -> list[Callable[[Any], Any]]:
@@ -115,12 +112,6 @@ def _name(asked: Any) -> str:
     return text(asked, "name") or ""
 
 
-def _two(images: list[str]) -> tuple[str, str]:
-    """A comparison of anything but two is one of none, which the service layer refuses."""
-    first, second, *_ = [*images, "", ""]
-    return first, second
-
-
 def _page(gallery: Gallery, asked: Any) -> Payload:
     filters, stacked = _filters(asked), value(asked, "stacked") is True
     before = ulid(asked, "before") if value(asked, "before") else None
@@ -161,11 +152,3 @@ def _new_collection(gallery: Gallery, asked: Any) -> Payload:
     """With the pictures that it is made for, if any."""
     collection, images = gallery.new_collection(_name(asked)), ids(asked, "images")
     return {"collection": collection, "count": gallery.collect(images, collection) if images else 0}
-
-
-def _comparison(comparison: Comparison) -> Payload:
-    return {
-        "first": thumbnail_payload(comparison.first),
-        "second": thumbnail_payload(comparison.second),
-        "rows": [(row.name, row.first, row.second) for row in comparison.rows],
-    }

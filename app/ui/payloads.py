@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from app.gallery_views import Family
+from app.gallery_views import Comparison, Family
 from app.recipes import request_to_json
 from app.views import REPRODUCTION, VARIATION, ImageView, JobView, ModelStatus, Reproduction, Tile
 
@@ -168,6 +168,14 @@ def family_payload(family: Family) -> Payload:
             for link in family.links
         ],
         "more": family.more,
+    }
+
+
+def comparison_payload(comparison: Comparison) -> Payload:
+    return {
+        "first": thumbnail_payload(comparison.first),
+        "second": thumbnail_payload(comparison.second),
+        "rows": [(row.name, row.first, row.second) for row in comparison.rows],
     }
 
 

@@ -24,7 +24,9 @@ window.dalleStudio.lineage = (() => {
     lines.setAttribute("aria-hidden", "true");
     const tree = make("div", { class: "family-tree", role: "group", "aria-labelledby": "family-title", tabindex: "0" }, make("div", { class: "family-columns" }, ...columns));
     tree.firstChild.prepend(lines);
-    dialog.family.replaceChildren(make("h3", { id: "family-title", text: t("Family") }), tree, family.more ? make("p", { text: t("There are more than can be shown here.") }) : "");
+    const parent = made.get(image)?.parent;
+    const compare = parent && make("button", { type: "button", class: "link", text: t("Compare with its parent"), onclick: () => window.dalleStudio.compare.open(parent, image, dialog.context) });
+    dialog.family.replaceChildren(make("header", {}, make("h3", { id: "family-title", text: t("Family") }), compare || null), tree, family.more ? make("p", { text: t("There are more than can be shown here.") }) : "");
     dialog.family.hidden = false;
     connect(lines, family.links, nodes);
     const here = nodes.get(image);

@@ -58,7 +58,8 @@ class Attention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """(B, T, C) → (B, H, T, D)."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        B, T, C = x.shape
+        return x.view(B, T, self.heads, C // self.heads).transpose(1, 2)
 
 
 class EncoderLayer(nn.Module):
@@ -123,6 +124,10 @@ class DecoderLayer(nn.Module):
         out: Tensor = x + self.glu(x)
         return out
 
+    def read(self, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """(G, S, C) texts → the keys and values that every position looks at."""
+        return self.encoder_attn.keys_values(encoded)
+
     def _look_back(self, x: Tensor, cache: KVCache, layer: int) -> Tensor:
         """(R, T, C) kept: T new positions see themselves and what the cache holds."""
         T = x.shape[1]
@@ -155,7 +160,7 @@ class ImageDecoder(nn.Module):
     def prefill(self, encoded: Tensor, mask: Tensor, prefix: Tensor) -> tuple[DecodeState, Tensor]:
         """(G, S, C) texts and (R, P) given tokens → the state and the (R, K) logits of the next token."""
         config = self.config
-        text = [layer.encoder_attn.keys_values(encoded) for layer in self.layers]
+        text = [layer.read(encoded) for layer in self.layers]  # type: ignore[operator]  # a list of modules knows no more
         head_dim = config.width // config.heads
         cache = KVCache(config.layers, len(prefix), config.heads, config.image_length, head_dim, encoded)
         state = DecodeState(text, mask, cache)

@@ -32,8 +32,8 @@ class ResnetBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(self.norm2(h)))
-        kept: Tensor = x if x.shape[1] == h.shape[1] else self.nin_shortcut(x)
-        return kept + h
+        out: Tensor = (x if x.shape[1] == h.shape[1] else self.nin_shortcut(x)) + h
+        return out
 
 
 class AttentionBlock(nn.Module):
@@ -107,7 +107,7 @@ class Level(nn.Module):
             x = block(x)
             if self.attn:
                 x = self.attn[i](x)
-        return getattr(self, self.resize)(x) if self.resize else x  # type: ignore[no-any-return]
+        return getattr(self, self.resize)(x) if self.resize else x
 
 
 def _levels(config: VQGANConfig) -> Iterator[tuple[int, int, int, bool]]:

@@ -23,18 +23,39 @@ from dalle_core.msgpack import read_flax
 from dalle_core.pickles import read_tensors
 from dalle_core.vqgan import VQGAN
 
-DETOKER, FLAX = "detoker.pt", "flax_model.msgpack"
+DETOKER, FLAX, CARD_FILE = "detoker.pt", "flax_model.msgpack", "MODEL_CARD.md"
 # Norms that are published with a bias alone: they were trained without a weight, so theirs is 1.
 UNSCALED = re.compile(r"(^|\.)(pre_self_attn_layer_norm|pre_encoder_attn_layer_norm|glu\.ln[01]|final_ln)\.weight$")
 IN_LIST = re.compile(r"(?<!mid\.)\b(down|up|block|attn)_(\d+)")  # Flax writes down_0 where PyTorch has down.0
 FLAX_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 SAME_CODE = 1e-3  # how far a codebook may lie from itself after having been stored elsewhere
+CARD = """# {name}
+
+{title}: pictures of {size} px from prompts in English, by {grid} × {grid} tokens of {codes:,} codes. {sight}
+
+Weights: {licence}, by the DALL·E mini project (Dayma et al., 2021), from the files of kuprel/min-dalle. Read the
+publishers' terms before you use what it paints.
+
+## Settings
+
+It was published with a guidance of 16, temperature 1 and top-k 256.
+
+## Limits
+
+Only English is read, at most {room} tokens of it. It was trained on pictures and captions of the open internet and
+repeats their stereotypes; faces, hands and writing come out badly.
+"""
+SIGHT = {
+    True: "It takes pictures of your own.",
+    False: "It takes no pictures but its own: its encoder was not there.",
+}
 
 
 @dataclass(frozen=True)
 class Published:
     """What tells one published model from the other: the endings of its files' names, and its shape."""
 
+    title: str
     suffix: str
     bart: BartConfig
     vqgan: VQGANConfig
@@ -47,8 +68,8 @@ class Published:
 
 
 PUBLISHED = {
-    "dalle-mini": Published("_mini", SHAPES["dalle-mini"], VQGANConfig()),
-    "dalle-mega": Published("", SHAPES["dalle-mega"], VQGANConfig()),
+    "dalle-mini": Published("DALL·E mini", "_mini", SHAPES["dalle-mini"], VQGANConfig()),
+    "dalle-mega": Published("DALL·E Mega", "", SHAPES["dalle-mega"], VQGANConfig()),
 }
 
 
@@ -71,6 +92,7 @@ def convert_dalle_mini(source: Path, target: Path, published: Published) -> None
         files = {name: sha256_of(staging / name) for name in (ENCODER, DECODER, VQGAN_FILE, TOKENIZER)}
         described = asdict(_spec(target.name, published, vqgan))
         del described["sha256"]
+        (staging / CARD_FILE).write_text(_card(target.name, published, vqgan), encoding="utf-8")
         networks_of = {"bart": published.bart.to_dict(), "vqgan": vqgan.to_dict()}
         write_json(staging / CONFIG, {"format": FORMAT, "spec": described, "files": files, **networks_of})
 
@@ -89,6 +111,19 @@ def _spec(name: str, published: Published, vqgan: VQGANConfig) -> ModelSpec:
         can_encode=vqgan.has_encoder,
         sha256="",
         preview_rows=4,  # decoding a picture costs as much as painting several rows of it
+    )
+
+
+def _card(name: str, published: Published, vqgan: VQGANConfig) -> str:
+    return CARD.format(
+        name=name,
+        title=published.title,
+        size=vqgan.image_size,
+        grid=vqgan.grid,
+        codes=vqgan.codebook_size,
+        sight=SIGHT[vqgan.has_encoder],
+        licence=published.licence,
+        room=published.bart.text_length - 2,
     )
 
 

@@ -27,6 +27,13 @@ CLASSES = (
     "torch.nn.modules.pooling.MaxPool2d",
     "torch.nn.modules.upsampling.Upsample",
 )
+CARD = """# {name}
+
+OpenAI's discrete VAE of DALL·E (Ramesh et al., 2021): it turns pictures of {size} px into {grid} × {grid} tokens of
+{codes:,} codes and back. It reads no words and cannot paint by itself; a transformer can be trained on its tokens.
+
+Weights: {licence}, by OpenAI.
+"""
 NAMES = {"w": "weight", "b": "bias"}  # of a convolution, there and here
 
 
@@ -53,9 +60,15 @@ def convert_openai_dvae(source: Path, target: Path, config: OpenAIDVAEConfig) ->
     )
     with atomic_folder(target) as staging:
         save_weights(staging / WEIGHTS, tensors, None)
+        (staging / "MODEL_CARD.md").write_text(_card(spec), encoding="utf-8")
         described = {name: value for name, value in asdict(spec).items() if name != "sha256"}
         files = {WEIGHTS: sha256_of(staging / WEIGHTS)}
         write_json(staging / CONFIG, {"format": FORMAT, "spec": described, "files": files, "dvae": config.to_dict()})
+
+
+def _card(spec: ModelSpec) -> str:
+    codes, size, grid = spec.codebook_size, spec.image_size, spec.rows
+    return CARD.format(name=spec.name, size=size, grid=grid, codes=codes, licence=spec.licence)
 
 
 def _half(path: Path) -> dict[str, Tensor]:

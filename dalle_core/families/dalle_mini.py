@@ -89,8 +89,9 @@ class DalleMiniModel:
         if rows:
             known = tokens[:, : rows * spec.cols].clone()
             known[:, filled:] = known[:, filled - 1 : filled]
-            painted = self.networks.vqgan.decode(known.to(self.device)).cpu()
-            images[:, :, : painted.shape[2]] = painted
+            for image, row in zip(images, known.to(self.device), strict=True):  # a batch at once would take gigabytes
+                painted = self.networks.vqgan.decode(row[None])[0].cpu()
+                image[:, : painted.shape[1]] = painted
         return images
 
     @torch.inference_mode()

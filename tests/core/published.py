@@ -24,7 +24,7 @@ TINY_BART = BartConfig(
     layers=2, heads=2, width=32, hidden=48, text_vocab=512, text_length=16, image_vocab=64, codebook_size=64,
     image_length=16, start_token=63,
 )  # fmt: skip
-TINY = Published("_mini", TINY_BART, TINY_VQGAN)
+TINY = Published("Tiny", "_mini", TINY_BART, TINY_VQGAN)
 
 
 def shake(module: nn.Module, seed: int) -> None:

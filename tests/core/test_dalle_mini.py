@@ -61,6 +61,13 @@ def test_the_spec_is_read_without_the_weights(folder: Path, model: DalleMiniMode
     assert (spec.name, spec.family, spec.rows, spec.levels, spec.can_encode) == ("tiny", "dalle-mini", 4, (64,), True)
 
 
+def test_a_card_says_what_it_is(folder: Path) -> None:
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.startswith("# tiny\n\nTiny: pictures of 32 px from prompts in English, by 4 × 4 tokens of 64 codes.")
+    assert "It takes pictures of your own." in card
+    assert "guidance of 16" in card
+
+
 def test_the_registry_loads_it(folder: Path) -> None:
     assert isinstance(load_model(folder, CPU), DalleMiniModel)
     assert isinstance(load_tokenizer(folder, CPU), DalleMiniModel)

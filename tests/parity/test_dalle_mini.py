@@ -24,8 +24,9 @@ from tests.parity.prompts import PROMPTS
 CPU = torch.device("cpu")
 # What the reference fixes in its code stays: 64 text tokens, 16 × 16 image tokens, 16384 codes. The rest is small.
 SMALL = Published(
+    "Small",
     "_mini",
-    BartConfig(layers=3, heads=4, width=48, hidden=80, text_vocab=800),
+    BartConfig(layers=2, heads=4, width=48, hidden=80, text_vocab=800),
     VQGANConfig(channels=32, multipliers=(1, 1, 1, 1, 1), blocks=1, latent_channels=8, code_channels=4),
 )
 PROMPT = "a red apple on a blue plate, oil on canvas"

@@ -14,7 +14,8 @@ from app.history.store import History, ImageRow, storable
 from dalle_core.errors import RequestError
 
 MAX_SELECTED = 5000
-MANY_HITS = 10_000  # from here on, looking through the index is quicker than looking up each hit
+SOME_HITS = 1000  # from here on, a few of them are found sooner on the way through the index
+MANY_HITS = 20_000  # and all of them, too
 MAX_TAGS = 200  # that are offered to filter by
 TIME_PART = 10  # how many of a ULID's characters are its time
 
@@ -40,7 +41,7 @@ def page(history: History, filters: Filters, limit: int, before: str | None, *, 
         what = "max(id) AS id, COUNT(*) AS size, COUNT(*) OVER () AS total"
         sql = f"SELECT {what} FROM images WHERE {where} GROUP BY stack {having}"
     else:
-        sql = f"SELECT id, 1 AS size FROM images WHERE {where} {'AND id < ?' if older else ''}"
+        sql = f"SELECT id, 1 AS size FROM images WHERE {where.soonest} {'AND id < ?' if older else ''}"
     found = history.read(f"{sql} ORDER BY 1 DESC LIMIT ?", (*where.values, *older, limit + 1))
     sizes = {row["id"]: row["size"] for row in found[:limit]}
     total = None
@@ -111,8 +112,7 @@ class _Where:
             self._terms.append("(kept OR starred)")
         if filters.starred:
             self._terms.append("starred")
-        if filters.query.strip():
-            self._search(history, filters.query)
+        self._hits = self._search(history, filters.query) if filters.query.strip() else 0
         for column, choices in (("kind", filters.kinds), ("model", filters.models), ("style", filters.styles)):
             if choices:
                 self._add(f"{column} IN ({', '.join('?' * len(choices))})", *map(storable, choices))
@@ -130,22 +130,35 @@ class _Where:
         if filters.like:
             self._add("stack = (SELECT stack FROM images WHERE id = ?)", storable(filters.like))
 
-    def _search(self, history: History, query: str) -> None:
-        """A word in many pictures is soon found on the way through the index; the plus keeps SQLite on that way."""
+    def _search(self, history: History, query: str) -> int:
+        """How many pictures hold the words, whatever else is asked for."""
         expression = match_expression(query)
         if expression is None:
             self._terms.append("0")
-            return
-        hits = history.read("SELECT COUNT(*) FROM search WHERE search MATCH ?", (expression,))[0][0]
-        row = "+images.rowid" if hits > MANY_HITS else "images.rowid"
-        self._add(f"{row} IN (SELECT rowid FROM search WHERE search MATCH ?)", expression)
+            return 0
+        self._add(_FOUND, expression)
+        hits: int = history.read("SELECT COUNT(*) FROM search WHERE search MATCH ?", (expression,))[0][0]
+        return hits
 
     def _add(self, term: str, *values: object) -> None:
         self._terms.append(term)
         self.values += values
 
     def __str__(self) -> str:
-        return " AND ".join(self._terms)
+        """For a question about all that pass."""
+        return self._text(scan=self._hits > MANY_HITS)
+
+    @property
+    def soonest(self) -> str:
+        """For the first few, in the order of the ids."""
+        return self._text(scan=self._hits > SOME_HITS)
+
+    def _text(self, scan: bool) -> str:
+        """To `scan` is to go through the index and see what was hit, not to look up each hit: SQLite minds the plus."""
+        return " AND ".join(f"+{term}" if scan and term == _FOUND else term for term in self._terms)
+
+
+_FOUND = "images.rowid IN (SELECT rowid FROM search WHERE search MATCH ?)"
 
 
 def _first_id(moment: datetime) -> str:

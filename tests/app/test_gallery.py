@@ -283,6 +283,9 @@ def test_thousands_of_pictures_are_paged_through_once_each(many: tuple[Gallery, 
         if before is None:
             break
     assert seen == ids
+    page = gallery.page(Filters(query="apple"), limit=60, before=ids[99])
+    assert [image.id for image in page.images] == ids[100:160]
+    assert gallery.page(Filters(query="apple green"), limit=1).total == 1000
 
 
 def test_selection_spans_pages_in_either_direction(many: tuple[Gallery, list[str]]) -> None:

@@ -12,7 +12,7 @@ from app import doctor
 from app.doctor import Report
 from app.errors import HistoryError
 from app.gallery import Gallery
-from app.history import History, space
+from app.history import History, space, trash
 from app.history.checkup import refuse_lost
 from app.history.copies import back_up, export
 from app.history.ownership import owning
@@ -117,6 +117,16 @@ def purge(settings: Settings, *, confirmed: bool) -> None:
             return
         gone = space.purge(history, found.up_to)
     print(f"deleted {counted(gone.count, 'candidate')}, {readable_size(gone.bytes)}")
+
+
+def empty_trash(settings: Settings, *, confirmed: bool) -> None:
+    with open_history(settings) as history:
+        found = trash.purge(history, None) if confirmed else trash.measure(history)
+    words = f"{counted(found.count, 'picture')} in the trash, {readable_size(found.bytes)}"
+    if confirmed:
+        print(f"deleted {words}")
+    else:
+        print(words + (" (nothing was deleted; add --yes to delete them)" if found.count else ""))
 
 
 def space_line(settings: Settings) -> str:

@@ -230,6 +230,7 @@ def _add_history(commands: Any) -> None:
     importing = _add_command(actions, "import", _history_import, "take in PNGs: ours with recipes, others as they are")
     importing.add_argument("path", type=Path, metavar="PATH", help="a folder, a ZIP file or a PNG")
     purge = _add_command(actions, "purge", _history_purge, "count the candidates that nobody kept, or delete them")
+    purge.add_argument("--trash", action="store_true", help="what is in the trash instead")
     purge.add_argument("--yes", action="store_true", help="delete them, for good")
     for command in actions.choices.values():
         _add_folders(command)
@@ -346,7 +347,8 @@ def _history_import(arguments: argparse.Namespace, settings: Settings, load_mode
 
 
 def _history_purge(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
-    care_command.purge(settings, confirmed=arguments.yes)
+    purge = care_command.empty_trash if arguments.trash else care_command.purge
+    purge(settings, confirmed=arguments.yes)
 
 
 def _doctor(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> int:

@@ -328,6 +328,22 @@ def test_imports_and_the_trash_are_part_of_a_backup(gallery: Gallery, tmp_path: 
     history.close()
 
 
+def test_the_command_line_empties_the_trash(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    history = History(settings, owner=True)
+    apple, pear = paint(history, "apple")[0], paint(history, "pear")[0]
+    Gallery(history, settings, Bell()).trash([pear])
+    files = {image_id: history.image_path(image_id, in_trash=True) for image_id in (apple, pear)}
+    history.close()
+    purge = ["history", "purge", "--trash", "--data-dir", str(settings.data_dir)]
+    assert main(purge) == 0
+    assert "1 picture in the trash" in (printed := capsys.readouterr().out)
+    assert "nothing was deleted" in printed
+    assert files[pear].exists()
+    assert main([*purge, "--yes"]) == 0
+    assert capsys.readouterr().out.startswith("deleted 1 picture in the trash")
+    assert [file.exists() for file in files.values()] == [True, False]
+
+
 def test_the_command_line_imports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.png").write_bytes(plain_png())
     (tmp_path / "b.png").write_text("none")

@@ -46,6 +46,9 @@ def gallery_routes(studio: Studio, baskets: Baskets) -> list[Route]:
                 imported = await run_in_threadpool(studio.gallery.import_files, [(name, file)])
         except DalleError as error:
             return JSONResponse({"error": str(error), "code": error.code}, status_code=422, headers=UNSTORED)
+        except OSError as error:  # the disk is full, most likely
+            words = f"Cannot write to {studio.settings.temp}: {error.strerror or error}."
+            return JSONResponse({"error": words}, status_code=507, headers=UNSTORED)
         return JSONResponse(imported_payload(imported), headers=UNSTORED)
 
     return [Route("/media/zip/{basket}", download), Route("/media/import", take_in, methods=["POST"])]

@@ -278,7 +278,7 @@ def test_a_body_is_read_no_further_than_allowed_whoever_sends_it(
     for path in ("/gradio_api/queue/join", "/login"):
         assert answer(locked_page.url, path, "POST", b"x" * 1001)[0] == 413
         assert answer(locked_page.url, path, "POST", b"x" * 999)[0] in {401, 422}
-        assert in_chunks(locked_page.url, path, 20 * [b"x" * 100]) == 400
+    assert in_chunks(locked_page.url, "/gradio_api/queue/join", 20 * [b"x" * 100]) == 400
 
 
 def in_chunks(url: str, path: str, chunks: list[bytes]) -> int:

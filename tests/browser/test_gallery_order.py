@@ -15,15 +15,12 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from app.studio import Studio
-from app.ui.baskets import MOST, Baskets
-from dalle_core.errors import RequestError
 from tests.app.histories import paint
 from tests.browser.conftest import Served, Visit, open_gallery
 from tests.browser.test_accessibility import violations
 from tests.fakes import fake_studio
 
 pytestmark = pytest.mark.browser
-UNKNOWN = "01" + "A" * 24
 
 
 def show(empty: Served, visit: Callable[[str], Visit], *prompts: str) -> tuple[Page, list[str]]:
@@ -124,14 +121,6 @@ def test_only_who_is_signed_in_downloads_and_imports(tmp_path: Path, serve_studi
 
 def test_a_zip_nobody_asked_for_is_not_there(empty: Served) -> None:
     assert httpx.get(f"{empty.url}media/zip/unknown").status_code == 404
-    baskets = Baskets()
-    with pytest.raises(RequestError, match="No picture is selected"):
-        baskets.fill([])
-    first = baskets.fill([UNKNOWN])
-    assert baskets.get(first) == (UNKNOWN,)
-    for _ in range(MOST):
-        baskets.fill([UNKNOWN])
-    assert baskets.get(first) is None
 
 
 def test_collections_and_tags_are_made_renamed_merged_and_deleted(empty: Served, visit: Callable[[str], Visit]) -> None:

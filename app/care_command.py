@@ -7,14 +7,16 @@ import json
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app import doctor
 from app.doctor import Report
-from app.errors import HistoryError
+from app.errors import HistoryError, OutputError
 from app.gallery import Gallery
 from app.history import History, space, trash
 from app.history.checkup import refuse_lost
 from app.history.copies import back_up, export
+from app.history.files import unused, write_file
 from app.history.ownership import owning
 from app.history.restore import restore
 from app.settings import Settings
@@ -22,6 +24,9 @@ from app.studio import open_history, space_view
 from app.styles import style_finder
 from app.views import SpaceView, readable_size
 from app.worker import Bell
+
+if TYPE_CHECKING:
+    from app.exports import Export
 
 SHOWN = 20  # problems of one kind that are listed one by one
 
@@ -68,6 +73,18 @@ def export_pictures(settings: Settings, query: str, out: Path | None, *, everyth
     with open_history(settings) as history:
         copied = export(history, query, target, kept_only=not everything)
     print(f"{copied.path}\t{counted(copied.pictures, 'picture')}{_missing(copied.missing)}")
+
+
+def save_export(export: "Export", out: Path | None) -> Path:
+    """Where it was written, over nothing. Raises OutputError."""
+    target = out or unused(Path(export.name))
+    try:
+        if target.exists():
+            raise OutputError(f"{target} is there already; choose another --out.")
+        write_file(target, export.data)
+    except OSError as error:
+        raise OutputError(f"Cannot write to {target}: {error.strerror or error}.") from error
+    return target
 
 
 def write_backup(settings: Settings, out: Path | None) -> None:

@@ -222,6 +222,7 @@ def _add_history(commands: Any) -> None:
     export.add_argument("query", nargs="?", default="", help="words that the prompt must hold")
     export.add_argument("--out", type=Path, metavar="DIR|FILE.zip", help="default: a new folder here")
     export.add_argument("--everything", action="store_true", help="candidates that were not kept, too")
+    _add_export_picture(actions)
     backup = _add_command(actions, "backup", _history_backup, "copy database and pictures as of one moment")
     backup.add_argument("--out", type=Path, metavar="FILE.zip|DIR", help="default: a new ZIP file here")
     restore = _add_command(actions, "restore", _history_restore, "take a backup in, into an empty data folder")
@@ -234,6 +235,28 @@ def _add_history(commands: Any) -> None:
     purge.add_argument("--yes", action="store_true", help="delete them, for good")
     for command in actions.choices.values():
         _add_folders(command)
+
+
+def _add_export_picture(actions: Any) -> None:
+    text = "make a larger PNG, a sticker or an SVG of a picture; a sticker sheet or a ZIP of several"
+    export = _add_command(actions, "export-picture", _history_export_picture, text)
+    export.add_argument("ids", nargs="+", metavar="ID", help="of pictures; `history search --json` prints them")
+    export.add_argument("--as", dest="kind", choices=("png", "svg", "sheet"), help="default: png")
+    export.add_argument("--scale", metavar="N", help="a PNG 2, 4 or 8 times as large")
+    export.add_argument("--edges", choices=("crisp", "smooth", "pixels"), help="how it is enlarged (default: crisp)")
+    export.add_argument("--transparent", action="store_const", const="1", help="without its plain ground")
+    export.add_argument("--holes", action="store_const", const="1", help="nor its enclosed bits")
+    export.add_argument("--outline", choices=("none", "thin", "wide"), help="a sticker's white rim")
+    export.add_argument("--no-recipe", dest="recipe", action="store_const", const="0", help="pixels alone")
+    export.add_argument("--colours", metavar="N", help="of an SVG, 2 to 32 (default: 8)")
+    export.add_argument("--columns", metavar="N", help="of a sheet: stickers in a row (default: 4)")
+    export.add_argument("--cell", metavar="N", help="of a sheet: pixels of a sticker (default: 256)")
+    export.add_argument("--gap", metavar="N", help="of a sheet: pixels between stickers")
+    export.add_argument("--margin", metavar="N", help="of a sheet: pixels around them")
+    export.add_argument("--page", choices=("fit", "a4", "letter"), help="of a sheet (default: as large as needed)")
+    export.add_argument("--ground", choices=("white", "transparent"), help="of a sheet (default: white)")
+    export.add_argument("--pdf", dest="file", action="store_const", const="pdf", help="a sheet as PDF")
+    export.add_argument("--out", type=Path, metavar="FILE", help="default: a new file here; nothing is written over")
 
 
 def _add_doctor(commands: Any) -> None:
@@ -332,6 +355,18 @@ def _history_path(arguments: argparse.Namespace, settings: Settings, load_model:
 
 def _history_export(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
     care_command.export_pictures(settings, arguments.query, arguments.out, everything=arguments.everything)
+
+
+def _history_export_picture(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    from app.exports import Exports, ExportSpec, read_spec
+
+    given = {field.name: getattr(arguments, field.name) for field in fields(ExportSpec)}
+    spec = read_spec({name: value for name, value in given.items() if value is not None})
+    with open_history(settings) as history:
+        export = Exports(history).make(spec, arguments.ids)
+    print(care_command.save_export(export, arguments.out))
+    if export.whole:
+        print(f"{care_command.counted(export.whole, 'picture')} without a plain ground stay whole", file=sys.stderr)
 
 
 def _history_backup(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:

@@ -37,6 +37,12 @@ class OutputError(DalleError):
     code = "bad_output"
 
 
+class ExportError(DalleError):
+    """A picture that cannot be exported the way it was asked."""
+
+    code = "bad_export"
+
+
 class StudioClosed(DalleError):
     """Asked of a studio that is closing."""
 

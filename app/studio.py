@@ -46,6 +46,7 @@ from dalle_core.request import GenerationRequest
 if TYPE_CHECKING:
     import torch
 
+    from app.exports import Exports
     from dalle_core.families.base import ImageModel
 
 __all__ = [
@@ -105,6 +106,7 @@ class Studio:
         self._gallery: Gallery | None = None
         self._variations: Variations | None = None
         self._sheets: Sheets | None = None
+        self._exports: Exports | None = None
         self._sidecar: Sidecar | None = None
 
     # Life
@@ -187,6 +189,14 @@ class Studio:
         if self._sheets is None:
             raise HistoryError("The studio has not been started.")
         return self._sheets
+
+    @property
+    def exports(self) -> "Exports":
+        if self._exports is None:
+            from app.exports import Exports  # arrays: not needed to open a page
+
+            self._exports = Exports(self.history)
+        return self._exports
 
     def model_status(self) -> ModelStatus:
         return self.worker.status

@@ -52,14 +52,14 @@ def save_beside_others(folder: Path, stem: str, data: bytes) -> Path:
     """Write a PNG into a folder of the artist's, never over a file that is there. Raises OutputError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        target = _unused(folder / f"{stem}.png")
+        target = unused(folder / f"{stem}.png")
         write_file(target, data)
     except OSError as error:
         raise OutputError(f"Cannot write to {folder}: {error.strerror or error}.") from error
     return target
 
 
-def _unused(target: Path) -> Path:
+def unused(target: Path) -> Path:
     """`target`, or the same name with the first number that makes it new."""
     number, candidate = 1, target
     while candidate.exists():

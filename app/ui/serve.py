@@ -18,6 +18,7 @@ from app.ui.baskets import Baskets
 from app.ui.brand import TITLE
 from app.ui.desktop import check_desktop, show_window
 from app.ui.events import event_routes
+from app.ui.export_routes import export_routes
 from app.ui.first_script import FirstScript
 from app.ui.gallery_routes import gallery_routes
 from app.ui.guards import guards
@@ -107,6 +108,7 @@ def open_page(
                 *gallery_routes(studio, baskets),
                 *event_routes(studio),
                 *recipe_routes(studio),
+                *export_routes(studio),
                 *installable_routes(),
             ],
             "middleware": [

@@ -35,6 +35,7 @@ SAY_ERRORS = (
             "worker.py",
         )
     ),
+    *sorted((APP / "exports").glob("*.py")),
     *(APP / "history" / name for name in ("store.py", "files.py", "space.py")),
     *(APP / "history" / name for name in ("catalogue.py", "intake.py", "labels.py", "offers.py")),
     *(CORE / name for name in ("request.py", "generate.py")),

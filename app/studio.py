@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from app.reproduction import compare
 from app.settings import Settings
 from app.sheets import Sheets
 from app.sources import MAX_UPLOAD_BYTES, WHOLE, Crop, Source, Sources, Upload
-from app.variations import MORE_LIKE_THIS, Variations
+from app.variations import MORE_LIKE_THIS, RANDOM_SEEDS, Variations
 from app.views import (
     FINAL_STATUSES,
     IMPORT,
@@ -437,6 +438,16 @@ class Studio:
         recipe = read_recipe(self.history.image_path(image_id))
         self._check_model(recipe.model, "This picture was painted by")
         return self.submit(recipe.single, REPRODUCTION, image_id)
+
+    def branch(self, image_id: str) -> str:
+        """Queue what made this picture once more, from the same parent with a new seed; returns the job's id.
+
+        Raises RequestError.
+        """
+        job = self.history.job(self.history.image(image_id).job_id)
+        self._check_model(job.model, "This picture was painted by")
+        request = replace(job.request, seed=secrets.randbelow(RANDOM_SEEDS), slot=0)
+        return self.submit(request, job.kind, job.source_id, job.model_sha256)
 
     def reproduction(self, image_id: str) -> Reproduction | None:
         """How the latest painting of this picture again stands, and whether it came out the same."""

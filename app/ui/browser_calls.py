@@ -22,6 +22,9 @@ def browser_calls(studio: Studio) -> list[Callable[[Any], Any]]:
     def reproduce_picture(asked: Any) -> Payload:
         return answer(lambda: {"job": studio.reproduce(ulid(asked, "image"))})
 
+    def branch_picture(asked: Any) -> Payload:
+        return answer(lambda: {"job": studio.branch(ulid(asked, "image"))})
+
     def vary_picture(asked: Any) -> Payload:
         return answer(lambda: {"job": _vary(studio, asked)})
 
@@ -53,8 +56,8 @@ def browser_calls(studio: Studio) -> list[Callable[[Any], Any]]:
         collection = ulid(asked, "collection")
         return answer(lambda: {"count": studio.gallery.uncollect(ids(asked, "images"), collection)})
 
-    return [picture_details, mark_picture, reproduce_picture, vary_picture, departures, picture_family,
-            compare_pictures, trash_pictures, restore_pictures, tag_pictures, untag_pictures,
+    return [picture_details, mark_picture, reproduce_picture, branch_picture, vary_picture, departures,
+            picture_family, compare_pictures, trash_pictures, restore_pictures, tag_pictures, untag_pictures,
             uncollect_pictures]  # fmt: skip
 
 

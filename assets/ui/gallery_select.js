@@ -25,7 +25,7 @@
         this.compare,
         this.vary,
         button("Download", () => actions.download(this.ids)),
-        ...(window.dalleStudio.exports ? [button("Export", () => window.dalleStudio.exports.open(this.ids))] : []),
+        button("Export", () => window.dalleStudio.exports.open(this.ids)),
         button("Trash", () => actions.trash(this.ids)),
       ];
       this.trashed = [button("Restore", () => actions.restore(this.ids)), button("Delete for good", () => actions.purge(this.ids), "grave")];

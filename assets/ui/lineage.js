@@ -3,7 +3,7 @@
 "use strict";
 
 window.dalleStudio.lineage = (() => {
-  const { make, thumbnail, UNANSWERED } = window.dalleStudio.tools;
+  const { make, setText, thumbnail, announce, UNANSWERED } = window.dalleStudio.tools;
   const { kindWords } = window.dalleStudio;
   const { t } = window.dalleWords;
   const SVG = "http://www.w3.org/2000/svg";
@@ -25,12 +25,19 @@ window.dalleStudio.lineage = (() => {
     const tree = make("div", { class: "family-tree", role: "group", "aria-labelledby": "family-title", tabindex: "0" }, make("div", { class: "family-columns" }, ...columns));
     tree.firstChild.prepend(lines);
     const parent = made.get(image)?.parent;
+    const again = parent && made.get(image).relation !== "reproduce" && make("button", { type: "button", class: "link", text: t("Paint this branch again"), title: t("From the same parent, with a new seed."), onclick: () => branch(dialog, image) });
     const compare = parent && make("button", { type: "button", class: "link", text: t("Compare with its parent"), onclick: () => window.dalleStudio.compare.open(parent, image, dialog.context) });
-    dialog.family.replaceChildren(make("header", {}, make("h3", { id: "family-title", text: t("Family") }), compare || null), tree, family.more ? make("p", { text: t("There are more than can be shown here.") }) : "");
+    dialog.family.replaceChildren(make("header", {}, make("h3", { id: "family-title", text: t("Family") }), again || null, compare || null), tree, family.more ? make("p", { text: t("There are more than can be shown here.") }) : "");
     dialog.family.hidden = false;
     connect(lines, family.links, nodes);
     const here = nodes.get(image);
     tree.scrollLeft = here.offsetLeft - (tree.clientWidth - here.offsetWidth) / 2;
+  }
+
+  async function branch(dialog, image) {
+    const answer = await dialog.context.server.branch_picture({ image }).catch(() => ({ error: UNANSWERED }));
+    if (!answer.error) announce.dispatchEvent(new Event("submitted"));
+    setText(dialog.said, t(answer.error ?? "Queued. It will stand beside this one in the family."));
   }
 
   function node({ image, prompt, trashed }, link, shown, visit) {

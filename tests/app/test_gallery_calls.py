@@ -18,7 +18,7 @@ from tests.app.histories import dump, paint
 
 Calls = dict[str, Callable[[Any], Any]]
 UNKNOWN = "01" + "A" * 24
-WANT_A_STUDIO = {"mark_picture", "reproduce_picture", "vary_picture", "departures"}
+WANT_A_STUDIO = {"mark_picture", "reproduce_picture", "branch_picture", "vary_picture", "departures"}
 
 
 @pytest.fixture

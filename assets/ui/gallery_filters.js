@@ -6,7 +6,7 @@
   const { make, setText, panel } = window.dalleStudio.tools;
   const { t } = window.dalleWords;
   const NONE = { query: "", starred: false, kinds: [], models: [], styles: [], tag: "", collection_id: "", since: null, until: null, min_percentile: null, like: "", everything: false, trashed: false };
-  const KINDS = { generate: "From a prompt", complete: "Completed", variation: "Variation", import: "Imported", reproduce: "Painted again", explore: "Explored" };
+  const KINDS = { generate: "From a prompt", complete: "Completed", variation: "Variation", import: "Imported", reproduce: "Painted again" };
   const LISTS = [["kinds", "Made how"], ["models", "Model"], ["styles", "Style"]];
   const DAY = 24 * 3600 * 1000;
   const date = new Intl.DateTimeFormat(window.dalleWords.locale, { dateStyle: "medium" });

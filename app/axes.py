@@ -19,7 +19,8 @@ MAX_CELLS = 200
 MAX_TEXT = 10_000
 
 WHOLE = {"seed": "seed", "top_k": "top_k"}  # kind -> the request's field
-DECIMAL = {"temperature": "temperature", "top_p": "top_p", "guidance": "guidance_scale"}
+DECIMAL = {"temperature": "temperature", "top_p": "top_p", "guidance": "guidance_scale", "strength": "strength"}
+OF_A_PICTURE = ("rows", "strength")
 PLACES = {"place_1": 0, "place_2": 1, "place_3": 2}
 TITLES = {
     "prompt": "Prompt",
@@ -35,7 +36,9 @@ TITLES = {
     "top_p": "Top-p",
     "guidance": "Guidance",
     "rows": "Rows kept",
+    "strength": "Strength",
 }
+EXAMPLES = {"temperature": "0.2-1.0 [5]", "top_p": "0.5-1 [3]", "guidance": "1, 3, 5", "strength": "0.2-0.8 [4]"}
 NUMBER = r"\d{1,16}(?:\.\d{1,10})?"
 RANGE = re.compile(rf"({NUMBER})\s*-\s*({NUMBER})\s*(?:\[\s*(\d+)\s*\]|\(\s*\+?\s*({NUMBER})\s*\))?")
 DRAW = re.compile(r"draw\s+(\d+)", re.IGNORECASE)
@@ -69,7 +72,9 @@ class Axis:
 
 @dataclass(frozen=True)
 class Ground:
-    """What the axes of one sheet stand on. `rows` are the model's, `tokens` those of the picture whose top is kept."""
+    """What the axes of one sheet stand on. `rows` are the model's, `tokens` those of the picture that is completed
+    or varied.
+    """
 
     request: GenerationRequest
     template: Template
@@ -83,7 +88,7 @@ class Ground:
 
 @dataclass(frozen=True)
 class CellPlan:
-    """What one cell paints; `kept_rows` of it are given."""
+    """What one cell paints: a completion where `kept_rows` are given, a variation where the request is one."""
 
     x: int
     y: int
@@ -98,6 +103,10 @@ def read_axis(written: AxisText, ground: Ground) -> Axis:
         raise RequestError(f"An axis is one of {', '.join(TITLES)}; {kind!r:.40} is none of these.")
     if len(text) > MAX_TEXT:
         raise RequestError(f"The values of an axis have {len(text)} characters; at most {MAX_TEXT} are read.")
+    if kind in OF_A_PICTURE and not ground.tokens:
+        raise RequestError(
+            f"The axis {TITLES[kind]} needs a picture: open one and press Explore from here, then choose this axis."
+        )
     values, labels = _read(kind, text, ground)
     if len(values) > MAX_CELLS:
         raise RequestError(_too_many(len(values)))
@@ -220,8 +229,7 @@ def _distinct(values: Iterable[T]) -> list[T]:
 
 
 def _expected(kind: str, found: str) -> str:
-    example = {"temperature": "0.2-1.0 [5]", "top_p": "0.5-1 [3]", "guidance": "1, 3, 5"}.get(kind, "1-5")
-    return f"The axis {TITLES[kind]} has {found}; expected numbers, for example: {example}"
+    return f"The axis {TITLES[kind]} has {found}; expected numbers, for example: {EXAMPLES.get(kind, '1-5')}"
 
 
 def _too_many(count: int) -> str:
@@ -232,8 +240,6 @@ def _too_many(count: int) -> str:
 
 
 def _check_rows(numbers: Sequence[int], ground: Ground) -> None:
-    if not ground.tokens:
-        raise RequestError("Rows are kept of a picture: open one and press Explore from here, then choose this axis.")
     for number in numbers:
         if not 0 <= number < ground.rows:
             raise RequestError(f"The rows to keep are {number}; expected a value from 0 to {ground.rows - 1}.")
@@ -248,6 +254,8 @@ def _check_together(ground: Ground, x: Axis | None, y: Axis | None) -> None:
     kinds = [axis.kind for axis in (x, y) if axis]
     if len(set(kinds)) < len(kinds) and kinds[0] != "replace":
         raise RequestError(f"Both axes vary the same: {TITLES[kinds[0]]}. Choose another for one of them.")
+    if set(kinds) == set(OF_A_PICTURE):
+        raise RequestError("A picture is either completed or varied: take Rows kept or Strength, not both.")
     if "prompt" in kinds and set(kinds) & PLACES.keys():
         raise RequestError("One axis varies the whole prompt, so the other cannot vary a place of it.")
     places = [PLACES[kind] for kind in kinds if kind in PLACES]
@@ -263,7 +271,7 @@ def _check_together(ground: Ground, x: Axis | None, y: Axis | None) -> None:
 
 
 def _cell(ground: Ground, chosen: Sequence[tuple[Axis, int]], column: int, row: int) -> CellPlan:
-    changes: dict[str, Value] = {}
+    changes: dict[str, Value | tuple[int, ...]] = {}
     kept_rows = 0
     for axis, at in chosen:
         value = axis.values[at]
@@ -273,6 +281,8 @@ def _cell(ground: Ground, chosen: Sequence[tuple[Axis, int]], column: int, row: 
             changes["negative_prompt"] = value
         elif axis.kind == "rows":
             kept_rows = int(value)
+        if axis.kind == "strength" and float(value) < 1:
+            changes["source_tokens"] = ground.tokens
     prompt = _worded(_resolved(ground.template, chosen), ground, chosen)
     request = replace(ground.request, prompt=prompt, prefix_tokens=ground.kept(kept_rows), **changes)  # type: ignore[arg-type]
     return CellPlan(column, row, request, kept_rows)

@@ -18,7 +18,7 @@ from app.history.store import NewJob
 from app.prompts import Prompts, Template
 from app.recipes import request_from_dict
 from app.sources import Source
-from app.views import JobStatus
+from app.views import VARIATION, JobStatus
 from app.worker import Worker
 from dalle_core.errors import DalleError, RequestError
 from dalle_core.request import GenerationRequest
@@ -34,7 +34,7 @@ SheetState = Literal["painting", "stopped", "done"]
 @dataclass(frozen=True)
 class SheetRequest:
     """What a sheet is asked to be. The prompt of `request` may be a template; `source` is the picture whose rows are
-    kept, where an axis says how many.
+    kept, or that is varied, where an axis says how much.
     """
 
     request: GenerationRequest
@@ -176,9 +176,9 @@ class Sheets:
         waited = rows.cancel_waiting(self._history, sheet.id)
         for job_id in waited:
             self._told(job_id)
-        if (job_id := rows.running(self._history, sheet.id)) is not None:
-            self._history.request_cancel(job_id)
-            self._worker.cancel(job_id)
+        if (painted := rows.running(self._history, sheet.id)) is not None:
+            self._history.request_cancel(painted)
+            self._worker.cancel(painted)
         self._told(None)
         return waited
 
@@ -273,9 +273,11 @@ class Sheets:
 
     def _job(self, cell: CellPlan, source: Source | None) -> NewJob:
         model = self._worker.settings.model
-        if cell.kept_rows and source is not None:
-            return NewJob(cell.request, model, "complete", source.parent_id, source.model_sha256, cell.kept_rows)
-        return NewJob(cell.request, model)
+        given = cell.kept_rows or cell.request.varies
+        if source is None or not given:
+            return NewJob(cell.request, model)
+        kind = VARIATION if cell.request.varies else "complete"
+        return NewJob(cell.request, model, kind, source.parent_id, source.model_sha256, cell.kept_rows)
 
     def _seconds(self, requests: list[tuple[GenerationRequest, int]]) -> float | None:
         """How long these take, each with so many rows given: by the model's pace, else as the newest picture took."""

@@ -25,7 +25,8 @@ from app.ui.payloads import state_words
 from dalle_core.errors import DalleError, RequestError
 from dalle_core.request import GenerationRequest
 
-NAMES = ("generate", "complete", "vary", "rerank", "history_search")
+NAMES = ("generate", "complete", "vary", "rerank", "history_search", "expand_prompt")
+MAX_EXPANSIONS = 1000
 POLL_SECONDS = 0.1
 
 
@@ -49,6 +50,11 @@ class Picture(TypedDict):
     strength: float
     seconds: float
     created: str
+
+
+class Expansion(TypedDict):
+    count: int
+    prompts: list[str]
 
 
 def add_endpoints(studio: Studio) -> None:
@@ -247,6 +253,32 @@ class Endpoints:
                 await to_thread(self.studio.image, before)
             found = await to_thread(self.studio.images, text, limit, before, kept_only=False)
             return [picture(image) for image in found]
+
+    async def expand_prompt(self, prompt: str, limit: int = 20, first: int = 1) -> Expansion:
+        """Count the variations of a prompt template and list some of them; nothing is painted.
+
+        A template offers choices in braces, as in "{red|blue} {cat|dog}", with weights as in "{3::red|blue}", some of
+        several as in "{2$$ and $$red|blue|green}", and lines of the studio's text files as in "__animals__". The
+        order is always the same, the last choice turning fastest.
+
+        Args:
+            prompt: The template, in English or Chinese. A plain prompt has one variation, itself.
+            limit: How many variations to list at most, from 0 to 1000.
+            first: The number of the first one to list, from 1.
+        Returns:
+            `count`, how many variations there are in all, and `prompts`, those that were asked for.
+        """
+        with _plainly():
+            _check("prompt", prompt, str)
+            _check("limit", limit, int)
+            _check("first", first, int)
+            if not 0 <= limit <= MAX_EXPANSIONS:
+                raise RequestError(f"limit is {limit}; expected a value from 0 to {MAX_EXPANSIONS}.")
+            template = await to_thread(self.studio.prompts.read, prompt)
+            if not 1 <= first <= template.count:
+                raise RequestError(f"first is {first}; expected a value from 1 to {template.count}.")
+            numbers = range(first - 1, min(template.count, first - 1 + limit))
+            return Expansion(count=template.count, prompts=[template.expansion(number) for number in numbers])
 
     async def _painted(self, job_id: str) -> list[Picture]:
         """The kept pictures of a job, once it is finished. Raises DalleError where it ends any other way."""

@@ -64,10 +64,12 @@ def browser_calls(studio: Studio) -> list[Callable[[Any], Any]]:
 def _details(studio: Studio, image: ImageView) -> Payload:
     again = None if image.trashed else studio.reproduction(image.id)
     labels = studio.gallery.labels(image.id)
+    sheet_id = studio.job(image.job_id).sheet_id
     return details_payload(image) | {
         "again": reproduction_payload(again) if again else None,
         "tags": list(labels.tags),
         "collections": list(labels.collections.items()),
+        "sheet": {"id": sheet_id, "name": studio.sheets.name_of(sheet_id)} if sheet_id else None,
     }
 
 

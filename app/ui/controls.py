@@ -100,16 +100,16 @@ def script_html(template: str, script: str, **options: Any) -> gr.HTML:
 
 
 def wire_numbers(numbers: Numbers) -> None:
+    wire_dice(numbers.dice, numbers.seed)
+
+
+def wire_dice(dice: gr.Button, seed: gr.Textbox) -> None:
     roll = f"() => String(Math.floor(Math.random() * {RANDOM_SEEDS}))"
-    numbers.dice.click(None, outputs=numbers.seed, js=roll, api_visibility="private")
+    dice.click(None, outputs=seed, js=roll, api_visibility="private")
 
 
 def wire_stop(studio: Studio, stop: gr.Button) -> None:
-    def stop_painting() -> None:
-        if (running := studio.running_job()) is not None:
-            studio.cancel(running)
-
-    stop.click(stop_painting, concurrency_limit=None, **PRIVATE)
+    stop.click(studio.stop_painting, concurrency_limit=None, **PRIVATE)
 
 
 def submitted(submit: Callable[[], str]) -> Payload:

@@ -4,7 +4,7 @@ Layout and wiring only. Jobs belong to the studio: this page submits them; what 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -16,6 +16,7 @@ from app.ui.controls import PRIVATE, event_field, script_html, submitted, wire_n
 from app.ui.form import form_values, read_form, restored, tokens_fit, with_restored
 from app.ui.job_calls import job_calls
 from app.ui.payloads import Payload
+from app.ui.prompt_calls import prompt_calls
 from app.views import ImageView
 from dalle_core.errors import DalleError
 
@@ -23,6 +24,17 @@ BOARD = """<div class="board"><div class="blank"><div class="blank-grid" aria-hi
 <h2>Describe a picture, then press Paint.</h2>
 <p>Candidates appear here token row by token row, from the top. The best matches to your words come first.</p></div>
 <div class="runs"></div><div class="spoken" role="status"></div></div>"""
+VARYING = """<section class="varying"><p class="varying-row"><span>Vary by</span>
+<button type="button" class="vary" data-by="style">style</button>
+<button type="button" class="vary" data-by="colour">colour</button>
+<button type="button" class="vary" data-by="background">background</button>
+<button type="button" class="link wildcards" aria-expanded="false">Wildcards</button></p>
+<div class="wildcard-list" hidden></div>
+<p class="varying-error" role="alert" hidden></p>
+<div class="variations" hidden><p class="variations-count" role="status"></p>
+<div class="chip-row" role="group" aria-label="Variations of the prompt"></div>
+<button type="button" class="quiet as-grid">Paint as grid</button></div></section>"""
+VARYING_SCRIPT = "dalleStudio.varying(element, {server, paintGrid: () => trigger('paint_grid', {})})"
 RESTORED = """<p class="restored" role="status" hidden><span></span>
 <button type="button" class="link" aria-label="Forget what was restored beside the form">Forget</button></p>"""
 QUEUE = '<section class="queue" aria-label="Queue" hidden></section>'
@@ -33,6 +45,7 @@ BOARD_SCRIPT = """dalleStudio.board(element, {server, send: {
     useSettings: image => trigger('use_settings', {image}),
     completeFrom: image => trigger('complete_from', {image}),
     varyFrom: image => trigger('vary_from', {image}),
+    exploreFrom: image => trigger('explore_from', {image}),
 }})"""
 
 
@@ -41,6 +54,7 @@ class Widgets:
     """`form` is in the order of `form.FIELDS`; `beside` holds what came along with restored settings."""
 
     form: tuple[gr.components.Component, ...]
+    varying: gr.HTML
     beside: gr.HTML
     numbers: controls.Numbers
     actions: controls.Actions
@@ -54,6 +68,7 @@ def layout(studio: Studio) -> Widgets:
     with gr.Row(elem_classes="studio-columns"):
         with gr.Column(elem_classes="composer", scale=0, min_width=320):
             prompt = controls.prompt_box("", "A red apple on a blue background, noto")
+            varying = script_html(VARYING, VARYING_SCRIPT, server_functions=prompt_calls(studio))
             styles = controls.style_chips()
             numbers = controls.numbers("")
             beside = script_html(RESTORED, "dalleStudio.restored(element, {props, watch})")
@@ -66,16 +81,18 @@ def layout(studio: Studio) -> Widgets:
             calls = [*browser_calls(studio), *job_calls(studio)]
             board = script_html(BOARD, BOARD_SCRIPT, server_functions=calls)
     form = controls.form(prompt, numbers, tuning)
-    return Widgets(form, beside, numbers, actions, styles, examples, from_picture, board)
+    return Widgets(form, varying, beside, numbers, actions, styles, examples, from_picture, board)
 
 
 def wire(studio: Studio, widgets: Widgets) -> None:
-    def paint(beside: object, *values: object) -> Payload:
-        return submitted(lambda: submit(studio, beside, values))
+    def paint(variation: object, beside: object, *values: object) -> Payload:
+        return submitted(lambda: submit(studio, variation, beside, values))
 
     actions = widgets.actions
-    inputs = [widgets.beside, *widgets.form]
-    actions.paint.click(paint, inputs=inputs, outputs=actions.message, concurrency_limit=None, **PRIVATE)
+    inputs = [widgets.varying, widgets.beside, *widgets.form]
+    marked = "(_, ...rest) => [dalleStudio.markedVariation(), ...rest]"
+    actions.paint.click(paint, inputs=inputs, outputs=actions.message, js=marked, concurrency_limit=None,
+                        **PRIVATE)  # fmt: skip
     wire_stop(studio, actions.stop)
     wire_numbers(widgets.numbers)
 
@@ -106,7 +123,10 @@ def wire_reuse(studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets, t
         gallery.use_settings(use_settings, outputs=[*widgets.form, widgets.beside, tabs], **PRIVATE)
 
 
-def submit(studio: Studio, beside: object, values: Sequence[object]) -> str:
+def submit(studio: Studio, variation: object, beside: object, values: Sequence[object]) -> str:
+    """Of a template that variation which is marked."""
     request, model_sha256 = with_restored(read_form(*values), beside)
+    number = variation if isinstance(variation, int) else 0
+    request = replace(request, prompt=studio.prompts.chosen(request.prompt, number))
     given = request.prefix_tokens or request.source_tokens
     return studio.submit(request, model_sha256=model_sha256 if given else None)

@@ -32,6 +32,7 @@ SCRIPT = """dalleStudio.gallery(element, {server, send: {
     useSettings: image => trigger('use_settings', {image}),
     completeFrom: image => trigger('complete_from', {image}),
     varyFrom: image => trigger('vary_from', {image}),
+    exploreFrom: image => trigger('explore_from', {image}),
 }})"""
 
 

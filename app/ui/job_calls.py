@@ -34,13 +34,17 @@ def job_calls(studio: Studio) -> list[Callable[[Any], Any]]:
     def cancel_job(asked: Any) -> Payload:
         return _done(lambda: studio.cancel(ulid(asked, "job")))
 
+    def drop_sheet(asked: Any) -> Payload:
+        return answer(lambda: {"jobs": studio.sheets.stop(ulid(asked, "sheet"))})
+
     def clear_queue(asked: Any) -> Payload:
         return answer(lambda: {"jobs": studio.clear_queue()})
 
     def stop_painting(asked: Any) -> Payload:
-        return _done(lambda: _stop(studio))
+        return _done(studio.stop_painting)
 
-    return [recall_jobs, rank_job, requeue_jobs, dismiss_job, move_job, cancel_job, clear_queue, stop_painting]
+    queue = [move_job, cancel_job, drop_sheet, clear_queue, stop_painting]
+    return [recall_jobs, rank_job, requeue_jobs, dismiss_job, *queue]
 
 
 def _done(do: Callable[[], None]) -> Payload:
@@ -49,11 +53,6 @@ def _done(do: Callable[[], None]) -> Payload:
         return {}
 
     return answer(act)
-
-
-def _stop(studio: Studio) -> None:
-    if (running := studio.running_job()) is not None:
-        studio.cancel(running)
 
 
 def _move(asked: Any) -> Move:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -29,6 +30,7 @@ def media_routes(studio: Studio) -> list[Route]:
     media = _Media(studio)
     return [
         Route("/media/{image_id}.png", media.original),
+        Route("/media/sheet/{sheet_id}.png", media.sheet),
         Route("/media/thumbnail/{image_id}", media.thumbnail),
         Route("/media/preview/{job_id}/{index:int}", media.preview),
         Route("/media/varied/{job_id}", media.varied),
@@ -47,6 +49,22 @@ class _Media:
 
     async def thumbnail(self, request: Request) -> Response:
         return await self._file(request, self.studio.thumbnail_path)
+
+    async def sheet(self, request: Request) -> Response:
+        """All of a sheet as one labelled picture, as far as it is painted."""
+        if not is_signed_in(request):
+            return refused()
+        sheet_id = request.path_params["sheet_id"]
+        if not ULID.fullmatch(sheet_id):
+            return _missing()
+        try:
+            png = await run_in_threadpool(self.studio.sheets.picture, sheet_id)
+            name = await run_in_threadpool(self.studio.sheets.name_of, sheet_id)
+        except DalleError:
+            return _missing()
+        words = "-".join(re.findall(r"\w+", name.lower()))[:MAX_NAME].strip("-_") or "sheet"
+        disposition = f"attachment; filename*=utf-8''{quote(words)}.png"
+        return Response(png, media_type="image/png", headers=UNSTORED | {"content-disposition": disposition})
 
     async def preview(self, request: Request) -> Response:
         if not is_signed_in(request):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import gradio as gr
 
 from app.studio import Studio
-from app.ui import complete, create, gallery, recipe_drop, variations, words
+from app.ui import complete, create, explore, gallery, recipe_drop, variations, words
 from app.ui.api import add_endpoints
 from app.ui.baskets import Baskets
 from app.ui.brand import ASSETS, TITLE
@@ -36,15 +36,20 @@ def build_page(studio: Studio, baskets: Baskets) -> gr.Blocks:
                 completing = complete.layout(studio)
             with gr.Tab("Variations", id="variations"):
                 varying = variations.layout(studio)
+            with gr.Tab("Explore", id="explore", elem_id="explore"):
+                exploring = explore.layout(studio)
             with gr.Tab("Gallery", id="gallery"):
                 pictures = gallery.layout(studio, baskets)
         create.wire(studio, widgets)
         complete.wire(studio, completing)
         variations.wire(studio, varying)
+        explore.wire(studio, exploring)
+        explore.wire_grid(studio, widgets.varying, widgets.form, widgets.actions.message, exploring, tabs)
         galleries = [widgets.board, pictures]
         create.wire_reuse(studio, galleries, widgets, tabs)
         wire_sending(studio, galleries, "complete_from", completing, tabs)
         wire_sending(studio, galleries, "vary_from", varying, tabs)
+        explore.wire_sending(studio, galleries, exploring, tabs)
         recipe_drop.wire(studio, widgets.from_picture, widgets.form, widgets.beside, tabs)
 
         async def watch_status() -> AsyncIterator[tuple[Payload, *tuple[list[str], ...], dict[str, list[str]]]]:

@@ -29,6 +29,7 @@ def job_payload(view: JobView) -> Payload:
     return {
         "id": view.id,
         "kind": view.kind,
+        "sheet": view.sheet_id,
         "status": view.status,
         "final": view.final,
         "started": view.started.isoformat() if view.started else None,
@@ -59,7 +60,22 @@ def _tile_payload(view: JobView, tile: Tile) -> Payload:
 
 
 def queue_payload(waiting: Sequence[JobView]) -> list[Payload]:
-    return [{"id": view.id, "prompt": view.request.prompt, "words": waiting_words(view)} for view in waiting]
+    """The waiting cells of a sheet are one row."""
+    cells: dict[str, int] = {}
+    for view in waiting:
+        if view.sheet_id:
+            cells[view.sheet_id] = cells.get(view.sheet_id, 0) + 1
+    first = {view.sheet_id: view.id for view in reversed(waiting) if view.sheet_id}
+    return [
+        {
+            "id": view.id,
+            "sheet": view.sheet_id,
+            "prompt": view.request.prompt,
+            "words": f"{counted(cells[view.sheet_id], 'cell')} of a sheet" if view.sheet_id else waiting_words(view),
+        }
+        for view in waiting
+        if not view.sheet_id or first[view.sheet_id] == view.id
+    ]
 
 
 def waiting_words(view: JobView) -> str:
@@ -138,6 +154,12 @@ def time_words(seconds: float | None) -> str:
     if seconds < 1:
         return "almost done"
     return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
+
+
+def duration_words(seconds: float) -> str:
+    if seconds < 1:
+        return "about a second"
+    return f"about {round(seconds)} s" if seconds < 90 else f"about {round(seconds / 60)} min"
 
 
 def match_words(score: float | None, percentile: float | None, text: str | None = None) -> Payload | None:

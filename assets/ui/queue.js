@@ -21,14 +21,18 @@
 
     const ask = promise => promise.catch(() => ({ error: UNANSWERED }));
 
+    const key = job => job.sheet ?? job.id; // a sheet's cells are one row, whichever is next
+
     async function move(id, to) {
       const answer = await ask(server.move_job({ job: id, to }));
       if (answer.error) tell(t(answer.error), []);
     }
 
     async function remove(job) {
-      const next = rows.get(job.id)?.node.nextElementSibling ?? rows.get(job.id)?.node.previousElementSibling;
-      await drop(server.cancel_job({ job: job.id }).then(answer => ({ jobs: [job.id], ...answer })), named(job));
+      const { node } = rows.get(key(job)) ?? {};
+      const next = node?.nextElementSibling ?? node?.previousElementSibling;
+      const taken = job.sheet ? server.drop_sheet({ sheet: job.sheet }) : server.cancel_job({ job: job.id });
+      await drop(taken.then(answer => ({ jobs: [job.id], ...answer })), named(job));
       (next?.querySelector(".remove") ?? putBack).focus(); // the button that had it is gone
     }
 
@@ -59,20 +63,24 @@
     function row(job) {
       const button = (text, label, kind, click) => make("button", { type: "button", class: `mini ${kind}`, text, title: t(label), "aria-label": `${t(label)}: ${named(job)}`, onclick: click });
       const prompt = make("span", { class: "queue-prompt", text: named(job), title: named(job) });
-      const moves = MOVES.map(([to, label, sign]) => button(sign, label, to, () => move(job.id, to)));
+      const moves = job.sheet ? [] : MOVES.map(([to, label, sign]) => button(sign, label, to, () => move(job.id, to))); // cells come last
       return { job, node: make("li", {}, make("span", { class: "queue-words" }, prompt, make("small", { text: t(job.words) })), make("span", { class: "queue-buttons" }, ...moves, button("×", "Remove", "remove", () => remove(job)))) };
     }
 
     function draw() {
-      for (const [id, { node }] of rows) if (!waiting.some(job => job.id === id)) { node.remove(); rows.delete(id); }
+      const keys = new Set(waiting.map(key));
+      for (const [id, { node }] of rows) if (!keys.has(id)) { node.remove(); rows.delete(id); }
       const focused = document.activeElement;
+      const movable = waiting.filter(job => !job.sheet).length;
       waiting.forEach((job, i) => {
-        if (!rows.has(job.id)) rows.set(job.id, row(job));
-        const { node } = rows.get(job.id);
+        if (!rows.has(key(job))) rows.set(key(job), row(job));
+        const { node } = rows.get(key(job));
+        setText(node.querySelector("small"), t(job.words));
         if (list.children[i] !== node) list.insertBefore(node, list.children[i] ?? null);
+        if (job.sheet) return;
         const [front, up, down] = node.querySelectorAll(".mini");
         front.disabled = up.disabled = i === 0;
-        down.disabled = i === waiting.length - 1;
+        down.disabled = i === movable - 1;
       });
       if (list.contains(focused) && document.activeElement !== focused) refocus(focused);
     }

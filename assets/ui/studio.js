@@ -205,8 +205,8 @@ window.dalleStudio ??= (() => {
       runs.delete(id);
       settle();
     };
-    /* What waits is in the queue, and what is painted only to compare is in the picture's dialog. */
-    const belongs = job => job.kind !== "reproduce" && job.status !== "queued" && (job.status !== "cancelled" || job.tiles.length > 0);
+    /* What waits is in the queue, what is painted only to compare in the picture's dialog, a cell in its sheet. */
+    const belongs = job => job.kind !== "reproduce" && !job.sheet && job.status !== "queued" && (job.status !== "cancelled" || job.tiles.length > 0);
     const show = jobs => {
       for (const job of jobs.filter(shows)) {
         if (!runs.has(job.id)) {
@@ -464,6 +464,6 @@ window.dalleStudio ??= (() => {
     }
   }
 
-  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fillPrompt, whenThere, runParts, scoreWords, mainBoard: () => main, UNANSWERED };
+  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fillPrompt, whenThere, runParts, scoreWords, mainBoard: () => main, Tile, UNANSWERED };
   return { status, message, restored, styles, examples, board, tools };
 })();

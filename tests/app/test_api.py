@@ -16,7 +16,7 @@ from app.ui.api import Picture
 from tests.app.conftest import OpenPage, wait_until
 from tests.fakes import QUICK_SPEC, FakeModel
 
-NAMES = {"/generate", "/complete", "/vary", "/rerank", "/history_search"}
+NAMES = {"/generate", "/complete", "/vary", "/rerank", "/history_search", "/expand_prompt"}
 UNKNOWN = "01" + "A" * 24
 PICTURE = set(Picture.__annotations__)
 
@@ -324,3 +324,29 @@ def test_what_the_page_itself_uses_is_not_for_clients(page: OpenPage, client: Cl
 def jobs(page: OpenPage) -> list[str]:
     rows = page.studio.history._read("SELECT id FROM jobs ORDER BY id")
     return [row["id"] for row in rows]
+
+
+class TestExpandPrompt:
+    def test_variations_are_counted_and_listed(self, client: Client) -> None:
+        answer = client.predict(prompt="{red|blue} {cat|dog}", api_name="/expand_prompt")
+        assert answer == {"count": 4, "prompts": ["red cat", "red dog", "blue cat", "blue dog"]}
+        answer = client.predict(prompt="{red|blue} {cat|dog}", limit=2, first=3, api_name="/expand_prompt")
+        assert answer["prompts"] == ["blue cat", "blue dog"]
+
+    def test_ten_million_answer_at_once(self, client: Client) -> None:
+        answer = client.predict(prompt="{0|1|2|3|4|5|6|7|8|9}" * 7, limit=1, api_name="/expand_prompt")
+        assert answer == {"count": 10**7, "prompts": ["0000000"]}
+
+    @pytest.mark.parametrize(
+        ("values", "words"),
+        [
+            ({"prompt": "{red|blue"}, "never closed"),
+            ({"prompt": "__../../etc/passwd__"}, "expected the name of a text file"),
+            ({"prompt": "{a|b}", "limit": 5000}, "from 0 to 1000"),
+            ({"prompt": "{a|b}", "first": 3}, "from 1 to 2"),
+            ({"prompt": 7}, "expected str"),
+        ],
+    )
+    def test_what_it_cannot_read_is_told(self, client: Client, values: dict[str, Any], words: str) -> None:
+        with pytest.raises(AppError, match=words):
+            client.predict(**values, api_name="/expand_prompt")

@@ -66,7 +66,8 @@ def test_values_are_lists_and_ranges(kind: str, text: str, values: tuple[object,
         ("negative", " , ", "Leave out has no values"),
         ("replace", "pear, plum", "The prompt does not hold “pear”"),
         ("prompt", "", "nothing that varies"),
-        ("rows", "1-3", "open one and press Explore from here"),
+        ("rows", "1-3", "Rows kept needs a picture: open one and press Explore from here"),
+        ("strength", "0.3", "Strength needs a picture"),
         ("colour", "red", "'colour' is none of these"),
         ("negative", "x" * 10_001, "have 10001 characters"),
     ],
@@ -165,6 +166,15 @@ def test_axes_that_do_not_go_together_are_told(
     with pytest.raises(RequestError) as caught:
         cells(ground(prompt), x, y)
     assert words in str(caught.value)
+
+
+def test_a_picture_is_varied_more_and_more() -> None:
+    on = ground(rows=4, tokens=tuple(range(16)))
+    plans = cells(on, ("strength", "0.3, 0.8, 1"))
+    assert [cell.request.strength for cell in plans] == [0.3, 0.8, 1]
+    assert [cell.request.source_tokens for cell in plans] == [on.tokens, on.tokens, ()]
+    with pytest.raises(RequestError, match="either completed or varied"):
+        cells(on, ("strength", "0.3"), ("rows", "1"))
 
 
 def test_a_sheet_of_the_largest_size_is_planned() -> None:

@@ -1,18 +1,27 @@
 """Sheets: planned, painted cell by cell as ordinary jobs, stopped, resumed, found again after a restart, drawn."""
 
 import io
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from app import doctor
 from app.axes import AxisText
 from app.errors import HistoryError, NotFound
+from app.history import History, NewImage, marks
 from app.history import sheets as rows
+from app.history.sheets import NewCell
+from app.history.store import NewJob
+from app.recipes import Recipe
+from app.settings import Settings
 from app.sheets import SheetRequest, SheetView
 from app.studio import Studio
+from app.ui.payloads import queue_payload
 from dalle_core.errors import RequestError
+from dalle_core.request import GenerationRequest
 from tests.app.conftest import StartStudio, painted, quick_model, request, wait_until
 from tests.fakes import QUICK_SPEC
 
@@ -105,6 +114,16 @@ def test_what_is_queued_elsewhere_goes_before_a_sheet_s_cells(start_studio: Star
     assert studio.sheets.view(sheet_id).state == "painting"
 
 
+def test_the_waiting_cells_of_a_sheet_are_one_row_of_the_queue(start_studio: StartStudio) -> None:
+    studio = start_studio(quick_model(step_seconds=0.05))
+    sheet_id = studio.sheets.start(asked(x=("seed", "1-5")))
+    wait_until(lambda: studio.running_job() is not None)
+    job = studio.submit(request("a pear"))
+    first, second = queue_payload(studio.queue())
+    assert (first["id"], first["sheet"]) == (job, None)
+    assert (second["sheet"], second["words"]) == (sheet_id, "4 cells of a sheet")
+
+
 def test_cells_taken_off_the_queue_and_put_back_stay_in_the_sheet(start_studio: StartStudio) -> None:
     model = quick_model(step_seconds=0.05)
     studio = start_studio(model)
@@ -148,6 +167,15 @@ def test_rows_of_a_picture_are_kept_in_more_and_more_cells(studio: Studio) -> No
         assert row.tokens[: kept * QUICK_SPEC.cols] == given[: kept * QUICK_SPEC.cols]
         assert row.kept_rows == kept
         assert [edge.parent_id for edge in studio.history.edges(row.id)] == ([parent] if kept else [])
+
+
+def test_a_picture_is_varied_in_stronger_and_stronger_cells(studio: Studio) -> None:
+    parent = painted(studio, "blue pear", count=1, keep=1, batch_width=1).tiles[0].image_id
+    source = studio.prepare_source(image_id=parent)
+    view = finished(studio, studio.sheets.start(replace(asked(x=("strength", "0.1, 0.9, 1")), source=source)))
+    parents = [[edge.parent_id for edge in studio.history.edges(cell.image_id or "")] for cell in view.cells]
+    assert parents == [[parent], [parent], []]
+    assert [studio.job(cell.job_id).kind for cell in view.cells] == ["variation", "variation", "generate"]
 
 
 class TestTemplates:
@@ -222,6 +250,31 @@ def test_earlier_sheets_are_listed_newest_first_and_can_be_forgotten(start_studi
     studio.sheets.remove(first)
     assert [card.id for card in studio.sheets.listed()] == [second]
     assert studio.images_count("apple") == 3, "its pictures stay"
+
+
+def test_a_lost_database_gets_its_sheets_back(settings: Settings) -> None:
+    history = History(settings, owner=True)
+    definition = {"version": 1, "request": {"prompt": "cat"}, "x": None, "y": None}
+    cells = [NewCell(x, 0, NewJob(request("cat"), "fake")) for x in range(2)]
+    sheet_id = rows.add(history, "cat", json.dumps(definition), cells)
+    job = history.claim_job()
+    assert job is not None
+    image_id = history.add_image(NewImage(job.id, Image.new("RGB", (8, 8)), recipe_of(job.request), "", 0.5))
+    history.finish_job(job.id, "done")
+    marks.write(history, settings.marks)
+    history.close()
+    for file in settings.database.parent.glob("history.sqlite3*"):
+        file.unlink()
+    doctor.mend(settings)
+    history = History(settings, owner=True)
+    assert [(cell.x, cell.status, cell.image_id) for cell in rows.cells(history, sheet_id)] == [
+        (0, "done", image_id), (1, "interrupted", None)
+    ]  # fmt: skip
+    history.close()
+
+
+def recipe_of(asked: GenerationRequest) -> Recipe:
+    return Recipe(asked, 0, asked.seed, "fake", "ab", (1, 2, 3, 4))
 
 
 class TestPicture:

@@ -63,7 +63,7 @@ def test_an_assistant_that_signs_in_uses_the_tools(open_a_page: Callable[..., Op
     view = painted(page.studio)
     server = Assistant(page.url, basic(":".join(AUTH)))
     assert {tool["name"] for tool in server.ask("tools/list")["tools"]} == {
-        "generate", "complete", "rerank", "history_search"
+        "generate", "complete", "vary", "rerank", "history_search", "expand_prompt"
     }  # fmt: skip
     found = server.ask("tools/call", name="history_search", arguments={"text": "apple"})
     assert not found.get("isError"), found

@@ -21,6 +21,7 @@ PAGE_ONLY = ("api.py", "desktop.py", "serve.py", "share.py")  # in app/ui, and w
 # What goes wrong in these is told in the page. What is told nowhere but in a terminal or a log stays English.
 SAY_ERRORS = (
     *(module for module in sorted((APP / "ui").glob("*.py")) if module.name not in PAGE_ONLY),
+    *(APP / name for name in ("axes.py", "prompts.py", "sheets.py", "swaps.py", "wildcards.py")),
     *(
         APP / name
         for name in (
@@ -36,11 +37,14 @@ SAY_ERRORS = (
         )
     ),
     *sorted((APP / "exports").glob("*.py")),
-    *(APP / "history" / name for name in ("store.py", "files.py", "space.py")),
+    *(APP / "history" / name for name in ("store.py", "files.py", "sheets.py", "space.py")),
     *(APP / "history" / name for name in ("catalogue.py", "intake.py", "labels.py", "offers.py")),
     *(CORE / name for name in ("request.py", "generate.py")),
 )
-SAY_WORDS = (APP / "ui" / "payloads.py", APP / "reproduction.py", APP / "ui" / "form.py")
+SAY_WORDS = (
+    *(APP / "ui" / name for name in ("payloads.py", "form.py", "prompt_calls.py", "sheet_calls.py")),
+    APP / "reproduction.py",
+)
 SCRIPTS = sorted(ASSETS.glob("*.js"))
 CATALOGUE = words.catalogue()["page"] | words.catalogue()["studio"]
 KNOWN = {sentences.plain(text) for text in CATALOGUE}

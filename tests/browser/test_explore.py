@@ -1,0 +1,146 @@
+"""Explore in a real browser, and the prompt's variations on Create: grids that fill in, stop, go on and are saved."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Served, Visit
+
+pytestmark = pytest.mark.browser
+STEP = 0.002
+Visiting = Callable[[str], Visit]
+
+
+def explore(visitor: Visit) -> Page:
+    page = visitor.open()
+    page.get_by_role("tab", name="Explore").click()
+    return page
+
+
+def choose(page: Page, axis: str, kind: str, values: str) -> None:
+    field = page.locator(f"[data-axis={axis}]")
+    field.locator("select").select_option(kind)
+    if kind:
+        field.locator("input").fill(values)
+
+
+def test_a_sheet_fills_in_stops_goes_on_and_is_saved(served: Served, visit: Visiting) -> None:
+    visitor = visit(served.url)
+    page = explore(visitor)
+    page.locator("#explore-prompt textarea").fill("a lighthouse")
+    page.locator("#explore-seed textarea, #explore-seed input").fill("7")
+    choose(page, "x", "temperature", "0.2-1.0 [4]")
+    choose(page, "y", "style", "noto, pixel")
+    plan = page.locator(".sheet-plan")
+    expect(plan).to_contain_text("8 cells, 4 across and 2 down")
+    served.model.step_seconds = STEP
+    page.locator("#explore-paint").click()
+    table = page.locator(".sheet-scroll table")
+    expect(table.get_by_role("columnheader")).to_have_text(["Temperature →Style ↓", "0.2", "0.466667", "0.733333", "1"])
+    expect(table.get_by_role("rowheader")).to_have_text(["noto", "pixel"])
+    page.locator(".sheet .tile[data-state=painting] img").first.wait_for()
+    page.locator(".sheet .tile[data-state=done] img").first.wait_for()
+    page.get_by_role("button", name="Stop the sheet").click()
+    expect(page.locator(".sheet")).to_have_attribute("data-status", "stopped")
+    expect(page.locator(".sheet .run-state")).to_contain_text("Stopped.")
+    served.model.step_seconds = 0.0
+    page.reload()
+    page.get_by_role("tab", name="Explore").click()
+    page.get_by_role("button", name="Paint what is missing").click()
+    expect(page.locator(".sheet")).to_have_attribute("data-status", "done")
+    expect(page.locator(".sheet .tile img")).to_have_count(8)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Save as one picture").click()
+    assert saved.value.suggested_filename == "a-lighthouse.png"
+    with Image.open(io.BytesIO(Path(saved.value.path()).read_bytes())) as image:
+        assert image.width > 4 * 192
+    page.locator(".sheet .tile").nth(1).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("a lighthouse, noto")
+    expect(dialog.get_by_role("button", name="Open its sheet")).to_be_visible()
+    assert visitor.errors == []
+    assert visitor.strays == []
+
+
+def test_what_is_wrong_along_an_axis_is_said_before_and_when_painting(served: Served, visit: Visiting) -> None:
+    page = explore(visit(served.url))
+    page.locator("#explore-prompt textarea").fill("a cat")
+    choose(page, "x", "temperature", "hot")
+    expect(page.locator(".sheet-plan.wrong")).to_contain_text("Temperature has 'hot'; expected numbers")
+    page.locator("#explore-paint").click()
+    expect(page.locator(".exploring .message")).to_contain_text("Temperature has 'hot'")
+    assert served.studio.queue_order() == []
+
+
+def test_a_picture_s_rows_are_kept_along_an_axis(served: Served, visit: Visiting) -> None:
+    visitor = visit(served.url)
+    page = visitor.open()
+    visitor.paint("a blue door", count=1)
+    expect(page.locator(".run")).to_have_attribute("data-status", "done")
+    page.locator(".grid.best .tile").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Explore from here").click()
+    expect(page.locator(".axes-source")).to_be_visible()
+    expect(page.locator("#explore-prompt textarea")).to_have_value("a blue door")
+    choose(page, "x", "rows", "0, 4, 7")
+    choose(page, "y", "", "")
+    expect(page.locator(".sheet-plan")).to_contain_text("3 cells")
+    page.locator("#explore-paint").click()
+    expect(page.locator(".sheet")).to_have_attribute("data-status", "done")
+    expect(page.locator(".sheet-line figcaption")).to_have_text(["0", "4", "7"])
+    assert visitor.errors == []
+
+
+class TestPromptVariations:
+    def test_a_template_is_counted_shown_and_one_of_it_painted(self, served: Served, visit: Visiting) -> None:
+        visitor = visit(served.url)
+        page = visitor.open()
+        page.locator("#prompt textarea").fill("{red|blue} {cat|dog}")
+        expect(page.locator(".variations-count")).to_contain_text("4 variations")
+        expect(page.locator(".variation")).to_have_text(["red cat", "red dog", "blue cat", "blue dog"])
+        page.get_by_role("button", name="blue cat").click()
+        page.locator("#count input").fill("2")
+        page.locator("#paint").click()
+        expect(page.get_by_role("heading", name="blue cat")).to_be_visible()
+        expect(page.locator(".run")).to_have_attribute("data-status", "done")
+        assert visitor.errors == []
+
+    def test_two_places_become_a_labelled_grid(self, served: Served, visit: Visiting) -> None:
+        visitor = visit(served.url)
+        page = visitor.open()
+        page.locator("#prompt textarea").fill("{red|green} {fox|owl|<b>bat</b>}")
+        page.get_by_role("button", name="Paint all 6 as a grid").click()
+        expect(page.locator(".sheet")).to_have_attribute("data-status", "done")
+        expect(page.locator(".sheet thead th")).to_have_text(
+            ["Second place →First place ↓", "fox", "owl", "<b>bat</b>"]
+        )
+        expect(page.locator(".sheet tbody th")).to_have_text(["red", "green"])
+        page.get_by_role("tab", name="Create").click()
+        expect(page.locator(".run")).to_have_count(0)  # cells are in their sheet
+        assert visitor.errors == []
+
+    def test_a_click_makes_a_prompt_vary_and_a_broken_one_is_explained(self, served: Served, visit: Visiting) -> None:
+        page = visit(served.url).open()
+        prompt = page.locator("#prompt textarea")
+        prompt.fill("red apple, noto")
+        page.locator(".varying").get_by_role("button", name="style").click()
+        expect(prompt).to_have_value("red apple, {noto|pixel}")
+        expect(page.locator(".variation")).to_have_text(["red apple, noto", "red apple, pixel"])
+        prompt.fill("{red|blue apple")
+        expect(page.locator(".varying-error")).to_contain_text("is never closed")
+        page.locator("#paint").click()
+        expect(page.locator(".message").first).to_contain_text("is never closed")
+        expect(prompt).to_have_value("{red|blue apple")
+
+    def test_wildcards_are_listed_with_their_folder(self, served: Served, visit: Visiting) -> None:
+        folder = served.studio.settings.wildcards
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "animals.txt").write_text("cat\ndog\n")
+        page = visit(served.url).open()
+        page.get_by_role("button", name="Wildcards").click()
+        expect(page.locator(".wildcard-list")).to_contain_text(str(folder))
+        page.get_by_role("button", name="__animals__").click()
+        expect(page.locator(".variation")).to_have_text(["cat", "dog"])

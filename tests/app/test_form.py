@@ -56,6 +56,17 @@ def test_given_tokens_that_mean_something_else_now_stay_behind() -> None:
     assert with_restored(read_form(*form_values(FULL, FULL.seed)), beside)[0] == replace(FULL, prefix_tokens=())
 
 
+def test_the_picture_that_was_varied_comes_along_unless_its_tokens_mean_something_else_now() -> None:
+    varied = replace(FULL, prefix_tokens=(), source_tokens=(5, 6, 7), strength=0.3)
+    form = read_form(*form_values(varied, varied.seed))
+    beside = restored(varied, "ab") or {}
+    assert "the picture it varies, strength 30%" in beside["words"]
+    assert with_restored(form, through_the_browser(beside)) == (varied, "ab")
+    left = restored(replace(varied, prompt=""), "ab", fits=False) or {}
+    assert "Not restored: the picture it varies" in left["words"]
+    assert with_restored(form, through_the_browser(left))[0] == replace(varied, source_tokens=(), strength=1.0)
+
+
 @pytest.mark.parametrize(("sha256", "fits"), [(None, True), (SPEC.sha256, True), ("0" * 64, False)])
 def test_tokens_fit_the_model_they_are_of(sha256: str | None, fits: bool) -> None:
     status = ModelStatus("ready", "fake", "", SPEC, "cpu")

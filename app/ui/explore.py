@@ -41,6 +41,7 @@ BOARD = """<div class="explorer">
 <section class="sheet" hidden><header><div class="run-title"><h2></h2><p class="run-settings"></p></div>
 <div class="offers"><button type="button" class="quiet stop-sheet">Stop the sheet</button>
 <button type="button" class="quiet resume-sheet">Paint what is missing</button>
+<button type="button" class="quiet reuse-sheet">Use its words and axes</button>
 <a class="quiet save-sheet" download>Save as one picture</a></div></header>
 <p class="run-state" role="status"></p>
 <div class="bar" role="progressbar" aria-label="Progress" aria-valuemin="0" aria-valuemax="100"><i></i></div>

@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { make, setText, thumbnail, remember, recalled, announce, dialog, mainBoard, whenThere, Tile, UNANSWERED } = dalleStudio.tools;
+  const { make, setText, thumbnail, remember, recalled, announce, dialog, mainBoard, whenThere, fillPrompt, Tile, UNANSWERED } = dalleStudio.tools;
   const { t, when } = dalleWords;
   const SHOWN = "dalle-studio-sheet", AXES = "dalle-studio-axes";
   const PAUSE = 300; // ms after the last key before the plan is made anew
@@ -34,6 +34,16 @@
       select.addEventListener("change", () => { input.value = ""; this.describe(name); this.changed(); });
       input.addEventListener("input", this.changed);
       this.describe(name);
+    }
+
+    /* Take over what a sheet varies. */
+    take({ x, y }) {
+      for (const [name, head] of [["x", x], ["y", y]]) {
+        this[name].select.value = head?.kind ?? "";
+        this[name].input.value = head?.text ?? "";
+        this.describe(name);
+      }
+      this.changed();
     }
 
     describe(name) {
@@ -95,9 +105,13 @@
       this.scroll = element.querySelector(".sheet-scroll");
       this.bar = element.querySelector(".bar");
       this.earlier = element.querySelector(".earlier");
-      for (const [name, part] of [["title", "h2"], ["settings", ".run-settings"], ["state", ".run-state"], ["stop", ".stop-sheet"], ["resume", ".resume-sheet"], ["save", ".save-sheet"]]) this[name] = this.node.querySelector(part);
+      for (const [name, part] of [["title", "h2"], ["settings", ".run-settings"], ["state", ".run-state"], ["stop", ".stop-sheet"], ["resume", ".resume-sheet"], ["save", ".save-sheet"], ["reuse", ".reuse-sheet"]]) this[name] = this.node.querySelector(part);
       this.stop.addEventListener("click", () => this.ask("stop_sheet"));
       this.resume.addEventListener("click", () => this.ask("resume_sheet"));
+      this.reuse.addEventListener("click", () => {
+        fillPrompt(this.sheet.prompt, document.querySelector("#explore-prompt textarea"));
+        axes?.take(this.sheet);
+      });
       this.cells = new Map(); // job -> its cell
       announce.addEventListener("news", ({ detail }) => this.hear(detail));
       this.begin();
@@ -153,6 +167,7 @@
     }
 
     draw(sheet) {
+      this.sheet = sheet;
       this.blank.hidden = true;
       this.node.hidden = false;
       setText(this.title, sheet.name);

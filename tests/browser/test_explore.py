@@ -50,6 +50,9 @@ def test_a_sheet_fills_in_stops_goes_on_and_is_saved(served: Served, visit: Visi
     served.model.step_seconds = 0.0
     page.reload()
     page.get_by_role("tab", name="Explore").click()
+    page.get_by_role("button", name="Use its words and axes").click()
+    expect(page.locator("#explore-prompt textarea")).to_have_value("a lighthouse")
+    expect(page.locator("[data-axis=y] input")).to_have_value("noto, pixel")
     page.get_by_role("button", name="Paint what is missing").click()
     expect(page.locator(".sheet")).to_have_attribute("data-status", "done")
     expect(page.locator(".sheet .tile img")).to_have_count(8)

@@ -110,6 +110,7 @@ def _spec(name: str, published: Published, vqgan: VQGANConfig) -> ModelSpec:
         licence=published.licence,
         can_encode=vqgan.has_encoder,
         sha256="",
+        reranker="clip-vit-base-patch32",
         preview_rows=4,  # decoding a picture costs as much as painting several rows of it
     )
 

@@ -47,8 +47,10 @@ class FineTuning:
 
 
 def prompt_box(tab: str, placeholder: str) -> gr.Textbox:
-    return gr.Textbox(label="Prompt", lines=3, max_lines=8, elem_id=_id(tab, "prompt"), elem_classes="prompt-box",
-                      placeholder=placeholder)  # fmt: skip
+    box = gr.Textbox(label="Prompt", lines=3, max_lines=8, elem_id=_id(tab, "prompt"), elem_classes="prompt-box",
+                     placeholder=placeholder)  # fmt: skip
+    box.change(None, js="() => dalleStudio.prompted()", api_visibility="private")
+    return box
 
 
 def style_chips() -> gr.HTML:

@@ -61,4 +61,4 @@ def _brings(headers: Headers, auth: tuple[str, str]) -> bool:
         given = base64.b64decode(encoded.strip(), validate=True)
     except (binascii.Error, ValueError):
         return False
-    return scheme.lower() == "basic" and secrets.compare_digest(given, ":".join(auth).encode())
+    return scheme.lower() == "basic" and bool(secrets.compare_digest(given, ":".join(auth).encode()))

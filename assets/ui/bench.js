@@ -74,7 +74,7 @@
         ...latest.map(({ image, prompt }) => this.offer(thumbnail(image), prompt, () => this.use({ image }, middle()))),
         ...examples.map(({ data, words }) => this.offer(`data:image/png;base64,${data}`, words[language], () => this.take(decoded(data)))),
       ];
-      setText(this.suggested.querySelector("h3"), latest.length ? t("Painted last") : t("Or try one of these"));
+      setText(this.suggested.querySelector("h3"), latest.length ? t("Painted last") : t("Or begin with an example"));
       this.suggested.querySelector(".suggested-row").replaceChildren(...offers);
       this.suggested.hidden = !offers.length;
     }

@@ -163,13 +163,18 @@ window.dalleStudio ??= (() => {
   function styles(element, context) {
     const box = () => promptNear(element);
     const row = chips(element, context, style => toggleStyle(style, box()), row => markStyles(row, box()));
-    document.addEventListener("input", event => { if (event.target === box()) markStyles(row, box()); });
+    announce.addEventListener("prompted", () => markStyles(row, box()));
+  }
+
+  /* A prompt has changed, whoever wrote it. */
+  function prompted() {
+    requestAnimationFrame(() => announce.dispatchEvent(new Event("prompted")));
   }
 
   /* Also keeps an unsent prompt over a reload. */
   function examples(element, context) {
     chips(element, context, text => fillPrompt(text));
-    document.addEventListener("input", event => { if (event.target === promptBox()) remember(DRAFT, event.target.value); });
+    announce.addEventListener("prompted", () => remember(DRAFT, promptBox()?.value ?? ""));
     whenThere(promptBox, box => { if (!box.value && recalled(DRAFT, "")) fillPrompt(recalled(DRAFT, "")); });
   }
 
@@ -465,5 +470,5 @@ window.dalleStudio ??= (() => {
   }
 
   const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fillPrompt, whenThere, runParts, scoreWords, mainBoard: () => main, Tile, UNANSWERED };
-  return { status, message, restored, styles, examples, board, tools };
+  return { status, message, restored, styles, examples, prompted, board, tools };
 })();

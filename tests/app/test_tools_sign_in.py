@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from app.ui.api import NAMES
 from app.ui.tools_sign_in import TOOLS, ToolsSignIn
 from tests.app.conftest import OpenPage, painted
 
@@ -62,9 +63,7 @@ def test_an_assistant_that_signs_in_uses_the_tools(open_a_page: Callable[..., Op
     page = open_a_page(auth=AUTH, mcp=True)
     view = painted(page.studio)
     server = Assistant(page.url, basic(":".join(AUTH)))
-    assert {tool["name"] for tool in server.ask("tools/list")["tools"]} == {
-        "generate", "complete", "vary", "rerank", "history_search", "expand_prompt"
-    }  # fmt: skip
+    assert {tool["name"] for tool in server.ask("tools/list")["tools"]} == set(NAMES)
     found = server.ask("tools/call", name="history_search", arguments={"text": "apple"})
     assert not found.get("isError"), found
     assert view.id in found["content"][0]["text"]

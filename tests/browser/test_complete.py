@@ -98,7 +98,7 @@ def test_a_newcomer_is_offered_examples(
 ) -> None:
     visitor = visit(serve_studio(fake_studio(tmp_path, open_browser=False)))
     page = _complete(visitor)
-    expect(page.locator(".suggested h3")).to_have_text("Or try one of these")
+    expect(page.locator(".suggested h3")).to_have_text("Or begin with an example")
     words = example_pictures()[0]["words"]["en"]
     page.get_by_role("button", name=f"Complete “{words}”").click()
     page.locator(".made:not(.stale) img").wait_for()

@@ -4,10 +4,14 @@ import json
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
+from app.recipes import Recipe, to_png
 from app.ui.examples import example_prompts
+from dalle_core.request import GenerationRequest
 from tests.browser.conftest import Served, Visit
+from tests.browser.test_recipe_drop import drop
 
 pytestmark = pytest.mark.browser
 STEP = 0.004  # seconds a digit: a batch of pictures then takes about a second and a half
@@ -115,6 +119,15 @@ def test_chips_write_the_prompt(served: Served, visit: Callable[[str], Visit]) -
     expect(style).to_have_attribute("aria-pressed", "true")
     style.click()
     expect(prompt).to_have_value(example)
+    expect(style).to_have_attribute("aria-pressed", "false")
+    drop(
+        page, "#prompt", to_png(Image.new("RGB", (8, 8)), Recipe(GenerationRequest("a boat, noto"), 0, 0, "x", "", ()))
+    )
+    page.get_by_role("button", name="Only the prompt").click()
+    expect(prompt).to_have_value("a boat, noto")
+    expect(style).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(prompt).to_have_value("a boat, noto")
 
 
 def test_a_narrow_screen_needs_no_sideways_scrolling(served: Served, visit: Callable[[str], Visit]) -> None:

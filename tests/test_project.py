@@ -82,11 +82,11 @@ class TestRequirements:
     def test_nothing_of_diffusion(self, name: str):
         assert required(name) & FORBIDDEN == set()
 
-    def test_every_entry_has_both_bounds(self):
+    def test_every_entry_has_both_bounds_or_is_a_pinned_reference(self):
         for file in ROOT.glob("requirements*.txt"):
             for line in file.read_text(encoding="utf-8").splitlines():
                 if line.strip() and not line.startswith(("#", "-r")):
-                    assert re.match(r"[\w-]+>=[\d.]+,<\d+( +#.*)?$", line), f"{file.name}: {line}"
+                    assert re.match(r"[\w-]+(\[\w+\])?(>=[\d.]+,<\d+|==[\d.]+)( +#.*)?$", line), f"{file.name}: {line}"
 
     def test_what_runs_imports_only_what_running_installs(self):
         files = list(python_files("app", "dalle_core", without="dalle_core/training"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from app.exports.enlarge import Edges
 from dalle_core.errors import RequestError
@@ -60,7 +60,8 @@ def read_spec(texts: Mapping[str, str]) -> ExportSpec:
     hints = get_type_hints(ExportSpec)
     if unknown := sorted(texts.keys() - hints.keys()):
         raise RequestError(f"An export has no setting {unknown[0][:40]!r}; it has {', '.join(hints)}.")
-    return ExportSpec(**{name: _read(name, text, hints[name]) for name, text in texts.items()})
+    values: dict[str, Any] = {name: _read(name, text, hints[name]) for name, text in texts.items()}
+    return ExportSpec(**values)
 
 
 def _read(name: str, text: str, kind: object) -> object:

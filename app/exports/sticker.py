@@ -57,7 +57,7 @@ def _grown(alpha: Image.Image, radius: int) -> Image.Image:
 
 def trimmed(art: Image.Image) -> Image.Image:
     """Without the transparent margins; all of it where nothing is left."""
-    box = art.getchannel("A").point(lambda value: 255 if value > 8 else 0).getbbox()  # type: ignore[operator]
+    box = art.getchannel("A").point(lambda value: 255 if value > 8 else 0).getbbox()
     return art.crop(box) if box else art
 
 

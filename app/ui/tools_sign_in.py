@@ -52,7 +52,7 @@ def let_tools_in(page: "gradio.Blocks", auth: tuple[str, str]) -> None:
 
 
 def _asks_for_tools(scope: Scope) -> bool:
-    return scope["type"] == "http" and (scope["path"] == TOOLS or scope["path"].startswith(f"{TOOLS}/"))
+    return bool(scope["type"] == "http" and f"{scope['path']}/".startswith(f"{TOOLS}/"))
 
 
 def _brings(headers: Headers, auth: tuple[str, str]) -> bool:

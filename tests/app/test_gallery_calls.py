@@ -71,7 +71,8 @@ def test_a_page_tells_its_total_and_what_is_not_shown(gallery: Gallery, calls: C
 def test_only_the_word_all_empties_the_trash(gallery: Gallery, calls: Calls) -> None:
     ids = [paint(gallery.history, name)[0] for name in ("one", "two")]
     gallery.trash(ids)
-    for asked in ({}, {"images": []}, {"all": "true"}, {"all": 1}):
+    unsaid: list[dict[str, object]] = [{}, {"images": []}, {"all": "true"}, {"all": 1}]
+    for asked in unsaid:
         assert "error" in calls["purge_pictures"](asked)
     assert calls["purge_pictures"]({"images": ids[:1]}) == {"count": 1}
     assert calls["purge_pictures"]({"all": True}) == {"count": 1}

@@ -169,7 +169,9 @@ class TestEvents:
 
     def test_what_the_reranker_cuts_is_said_before_anything_is_painted(self):
         events = list(generate(UniformModel(notes=("cut",)), request(rerank_text="red apple"), RedReranker()))
-        assert events[0].notes == ("cut", "red reads one word of “red apple”")
+        first = events[0]
+        assert isinstance(first, Started)
+        assert first.notes == ("cut", "red reads one word of “red apple”")
 
     def test_previews_show_only_what_is_written(self):
         model = UniformModel()

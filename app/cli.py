@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from app import care_command
 from app.errors import OutputError
 from app.generate_command import Painted, paint_to_folder, paint_to_history, read_given
+from app.models import catalogue, current_name
 from app.ranking import with_reranker
 from app.settings import (
     DEVICES,
@@ -29,7 +30,7 @@ from app.settings import (
     parse_port,
 )
 from app.studio import MORE_LIKE_THIS, Studio, image_view, load_model, open_history
-from app.views import ImageView
+from app.views import ImageView, ModelView, readable_size
 from app.worker import LoadModel
 from dalle_core import __version__
 from dalle_core.errors import DalleError, RequestError
@@ -269,7 +270,9 @@ def _add_doctor(commands: Any) -> None:
 def _add_models(commands: Any) -> None:
     models = _add_group(commands, "models", "the models there are")
     actions = models.add_subparsers(metavar="ACTION", required=True)
-    _add_folders(_add_command(actions, "list", _models_list, "print the models that can be used"))
+    listing = _add_command(actions, "list", _models_list, "print the models there are, and which one is in use")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line for each model")
+    _add_folders(listing)
 
 
 COMMANDS: dict[str, Callable[[Any], None]] = {
@@ -287,7 +290,7 @@ def _add_folders(command: argparse.ArgumentParser) -> None:
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", metavar="NAME", help="default: emblem-64; see: app.py models list")
+    command.add_argument("--model", metavar="NAME", help="default: the one chosen last; see: app.py models list")
     command.add_argument("--reranker", metavar="NAME", help="what ranks the pictures (default: what suits the model)")
     command.add_argument("--device", choices=DEVICES, help="what to compute on (default: auto, the fastest there is)")
 
@@ -405,17 +408,32 @@ def _history_search(arguments: argparse.Namespace, settings: Settings, load_mode
 
 
 def _models_list(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
-    from dalle_core.families.registry import read_spec
-
-    if not settings.models_dir.is_dir():
+    current, views = current_name(settings), catalogue(settings)
+    if not views and not settings.models_dir.is_dir():
         raise OutputError(f"There is no models folder at {settings.models_dir}.")
-    for config in sorted(settings.models_dir.glob("*/config.json")):
-        try:
-            spec = read_spec(config.parent)
-        except DalleError as error:
-            print(f"{config.parent.name}\tcannot be used: {error}")
-            continue
-        print(f"{config.parent.name}\t{spec.image_size} px\t{', '.join(spec.languages)}\t{spec.licence}")
+    for view in views:
+        print(_model_json(view, current) if arguments.json else _model_line(view, current))
+
+
+def _model_line(view: ModelView, current: str) -> str:
+    spec = view.spec
+    if spec is None:
+        return f"{view.name}\tcannot be used: {view.problem}"
+    facts = [
+        f"{spec.image_size} px",
+        ", ".join(spec.languages),
+        spec.licence,
+        f"{view.parameters / 1e6:.1f} M parameters",
+    ]
+    facts += [f"{readable_size(view.memory)} of memory", *(["in use"] if view.name == current else [])]
+    return "\t".join([view.name, *facts])
+
+
+def _model_json(view: ModelView, current: str) -> str:
+    names = ("name", "own", "bytes_on_disk", "parameters", "memory", "problem")
+    values = {name: getattr(view, name) for name in names} | {"folder": str(view.folder)}
+    spec = None if view.spec is None else asdict(view.spec)
+    return json.dumps({**values, "current": view.name == current, "spec": spec}, ensure_ascii=False)
 
 
 def _print_picture(picture: Painted, *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from app.history.marks import Marks
 from app.history.ownership import owning
 from app.history.recovery import plain_titles, read_picture, recover
 from app.history.space import Space, measure
+from app.models import folders
 from app.settings import Settings
 from app.styles import style_finder
 from dalle_core.checkpoints import check_hash, read_json
@@ -75,7 +76,8 @@ def _check_models(settings: Settings) -> list[Problem]:
     """Whether each model's files are those that its config was written with."""
     return [
         Problem("model", config.parent.name, f"The model {config.parent.name} cannot be used: {words}")
-        for config in sorted(settings.models_dir.glob(f"*/{CONFIG}"))
+        for place in folders(settings)
+        for config in sorted(place.glob(f"*/{CONFIG}"))
         for words in _model_faults(config.parent)
     ]
 

@@ -1,6 +1,11 @@
-"""Errors of the app, in the same tree as those of the model library."""
+"""Errors of the app, in the same tree as those of the model library, and words for all others."""
+
+import errno
 
 from dalle_core.errors import DalleError
+
+# What PyTorch says on a CPU, on CUDA and on MPS, and what the system says.
+OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "cannot allocate memory", "not enough memory")
 
 
 class NotFound(DalleError):
@@ -53,3 +58,17 @@ class MissingPackage(DalleError):
     """A Python package that an option needs and that is not installed."""
 
     code = "missing_package"
+
+
+def explain(error: BaseException) -> str:
+    """What happened, in words an artist can act on."""
+    if isinstance(error, DalleError):
+        return str(error)
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
+        return "There is not enough memory for this. Lower the batch width, or close other programs, and try again."
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "The disk is full. Free some space and try again; what was finished is kept."
+    if isinstance(error, ModuleNotFoundError):
+        return f"The Python package {error.name} is missing. Install what requirements.txt lists, then start again."
+    return f"Something unexpected went wrong ({type(error).__name__}: {text}). The log says more."

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 from app.errors import DataFolderBusy, HistoryError
 from app.history import History
 from app.history.files import file_stem, save_beside_others
+from app.models import current_name, folder_of
 from app.recipes import to_png
 from app.settings import Settings
 from app.sources import MAX_UPLOAD_BYTES, WHOLE, Source, Sources, cut_square, encode, read_picture
@@ -150,7 +151,7 @@ def paint_to_history(
 def _load(settings: Settings, load_model: LoadModel) -> "ImageModel":
     from dalle_core.device import pick_device
 
-    return load_model(settings.model_dir, pick_device(settings.device))
+    return load_model(folder_of(settings, current_name(settings)), pick_device(settings.device))
 
 
 def _paint(model: "ImageModel", request: GenerationRequest, reranker: "Reranker | None") -> "tuple[Candidate, ...]":

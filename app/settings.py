@@ -29,16 +29,16 @@ def default_data_dir() -> Path:
 
 @dataclass(frozen=True)
 class Settings:
-    """`port` None means 7860, or the next free one. `auth` is (user, password).
+    """`port` None means 7860, or the next free one; `model` None the one chosen last, or the bundled one.
 
-    `reranker` is a folder in `rerankers` or a hub name; empty for the model's own.
+    `auth` is (user, password). `reranker` is a folder in `rerankers` or a hub name; empty for the model's own.
     """
 
     host: str = "127.0.0.1"
     port: int | None = None
     data_dir: Path = field(default_factory=default_data_dir)
     models_dir: Path = PROJECT_FOLDER / "assets" / "models"
-    model: str = "emblem-64"
+    model: str | None = None
     reranker: str = ""
     device: str = "auto"
     open_browser: bool = True
@@ -96,8 +96,14 @@ class Settings:
         return self.data_dir / "owner.lock"
 
     @property
-    def model_dir(self) -> Path:
-        return self.models_dir / self.model
+    def own_models(self) -> Path:
+        """Models of the artist's own, beside those of `models_dir`."""
+        return self.data_dir / "models"
+
+    @property
+    def chosen_model(self) -> Path:
+        """The name of the model that was chosen last."""
+        return self.data_dir / "model.txt"
 
     @property
     def rerankers(self) -> Path:
@@ -157,6 +163,11 @@ def parse_port(source: str, text: str) -> int:
     return int(text)
 
 
+def is_model_name(name: str) -> bool:
+    """Whether a folder of models could have one of this name, and nothing outside it."""
+    return 0 < len(name) <= 200 and not name.startswith(".") and name.isprintable() and not set(name) & set("/\\:")
+
+
 def _checked(settings: Settings) -> Settings:
     _check_choice("theme", settings.theme, THEMES)
     _check_choice("language", settings.language, LANGUAGES)
@@ -166,7 +177,7 @@ def _checked(settings: Settings) -> Settings:
             raise RequestError(
                 f"The allowed host is {name!r}; expected a name such as studio.lan, without http:// or port."
             )
-    if settings.model in {"", ".", ".."} or set(settings.model) & set("/\\:\0"):
+    if settings.model is not None and not is_model_name(settings.model):
         raise RequestError(f"The model is {settings.model!r}; expected the name of a folder in {settings.models_dir}.")
     if not RERANKER_NAME.fullmatch(settings.reranker):
         raise RequestError(

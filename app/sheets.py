@@ -15,6 +15,7 @@ from app.history import History
 from app.history import sheets as rows
 from app.history.sheets import CellRow, NewCell, SheetRow
 from app.history.store import NewJob
+from app.models import check_there
 from app.prompts import Prompts, Template
 from app.recipes import request_from_dict
 from app.sources import Source
@@ -185,11 +186,8 @@ class Sheets:
     def resume(self, sheet_id: str) -> int:
         """Queue the cells that are missing once more; returns how many. Raises RequestError."""
         sheet = rows.sheet(self._history, sheet_id)
-        open_model = self._worker.settings.model
-        for model in sorted(rows.missing_models(self._history, sheet.id) - {open_model}):
-            raise RequestError(
-                f"This sheet is for the model {model}; {open_model} is open. Start with --model {model}."
-            )
+        for model in sorted(rows.missing_models(self._history, sheet.id) - {self._worker.status.name}):
+            check_there(self._worker.settings, model, "This sheet is for")
         missing = [cell for cell in rows.cells(self._history, sheet.id) if _is_missing(cell)]
         if not missing:
             raise RequestError("Nothing of this sheet is missing.")
@@ -272,7 +270,7 @@ class Sheets:
         )
 
     def _job(self, cell: CellPlan, source: Source | None) -> NewJob:
-        model = self._worker.settings.model
+        model = self._worker.status.name
         given = cell.kept_rows or cell.request.varies
         if source is None or not given:
             return NewJob(cell.request, model)

@@ -17,6 +17,7 @@ from app.history.checkup import refuse_lost
 from app.history.files import file_stem, save_beside_others
 from app.history.marks import Sidecar
 from app.history.ownership import acquire, owner_lock
+from app.models import Models, check_there, current_name
 from app.prompts import Prompts
 from app.ranking import load_candidates, rank
 from app.recipes import Recipe, read_recipe
@@ -199,6 +200,10 @@ class Studio:
             self._exports = Exports(self.history)
         return self._exports
 
+    @property
+    def models(self) -> Models:
+        return Models(self.settings, self.model_status, self.worker.choose_model)
+
     def model_status(self) -> ModelStatus:
         return self.worker.status
 
@@ -210,20 +215,18 @@ class Studio:
         kind: str = "generate",
         source_id: str | None = None,
         model_sha256: str | None = None,
+        model: str | None = None,
         instead_of: str | None = None,
     ) -> str:
-        """Queue a request; returns the job's id. Raises RequestError where it does not fit the loaded model.
+        """Queue a request; returns the job's id. Raises RequestError where it does not fit the model.
 
         `source_id` is the picture that the job is about, `model_sha256` is of the model whose tokens the request holds,
-        `instead_of` a job whose place in a sheet it takes.
+        `instead_of` a job whose place in a sheet it takes. `model` None is the one that new jobs are for.
         """
-        self.worker.check(request, model_sha256)
+        name = model or self.model_status().name
+        kept_rows = self.worker.check(request, model_sha256, name)
         _check_room(self.history)
-        spec = self.model_status().spec
-        kept_rows = len(request.prefix_tokens) // spec.cols if spec else 0
-        job_id = self.history.add_job(
-            request, self.settings.model, kind, source_id, model_sha256, kept_rows, instead_of
-        )
+        job_id = self.history.add_job(request, name, kind, source_id, model_sha256, kept_rows, instead_of)
         self.worker.wake()
         self._bell.ring()
         return job_id
@@ -234,8 +237,8 @@ class Studio:
         return self.submit(given, "complete", source.parent_id, source.model_sha256)
 
     def _check_model(self, model: str, what: str) -> None:
-        if model != self.settings.model:
-            raise RequestError(f"{what} the model {model}; {self.settings.model} is open. Start with --model {model}.")
+        if model != self.model_status().name:
+            check_there(self.settings, model, what)
 
     def cancel(self, job_id: str) -> None:
         """Take a job off the queue, or stop it within a decode step; what it finished stays. Finished jobs stay too."""
@@ -255,10 +258,12 @@ class Studio:
             raise RequestError(f"This job is {view.status}; only one that ended early can be painted again.")
         self._check_model(view.model, "This job is for")
         if not self._goes_on(row):
-            new_id = self.submit(view.request, view.kind, view.source_id, row.model_sha256, instead_of=job_id)
+            new_id = self.submit(
+                view.request, view.kind, view.source_id, row.model_sha256, view.model, instead_of=job_id
+            )
             self.dismiss(job_id)
             return new_id
-        self.worker.check(view.request, row.model_sha256)
+        self.worker.check(view.request, row.model_sha256, view.model)
         _check_room(self.history)
         resumption.requeue(self.history, row.id)
         self.worker.wake()
@@ -437,7 +442,7 @@ class Studio:
         """
         recipe = read_recipe(self.history.image_path(image_id))
         self._check_model(recipe.model, "This picture was painted by")
-        return self.submit(recipe.single, REPRODUCTION, image_id)
+        return self.submit(recipe.single, REPRODUCTION, image_id, model=recipe.model)
 
     def branch(self, image_id: str) -> str:
         """Queue what made this picture once more, from the same parent with a new seed; returns the job's id.
@@ -529,7 +534,7 @@ def submit_to_owner(
 ) -> str:
     """Queue a request with the process that owns the data folder; returns the job's id."""
     _check_room(history)
-    return history.add_job(request, settings.model, kind, source_id, model_sha256, kept_rows)
+    return history.add_job(request, current_name(settings), kind, source_id, model_sha256, kept_rows)
 
 
 def owner_is_alive(settings: Settings) -> bool:

@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 from functools import cache
 
+from app.models import folder_of
 from app.recipes import Recipe
-from app.settings import Settings
+from app.settings import Settings, is_model_name
 from dalle_core.errors import DalleError
 from dalle_core.families.registry import read_spec
 
@@ -26,8 +27,7 @@ def style_finder(settings: Settings) -> Callable[[Recipe], str]:
     @cache
     def styles(model: str) -> tuple[str, ...]:
         with contextlib.suppress(DalleError):
-            return read_spec(settings.models_dir / model).styles
+            return read_spec(folder_of(settings, model)).styles
         return ()
 
-    known = {folder.name for folder in settings.models_dir.glob("*")}
-    return lambda recipe: style_of(recipe.request.prompt, styles(recipe.model)) if recipe.model in known else ""
+    return lambda recipe: style_of(recipe.request.prompt, styles(recipe.model) if is_model_name(recipe.model) else ())

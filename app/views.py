@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dalle_core.request import GenerationRequest
@@ -152,13 +153,38 @@ class Departure:
 
 @dataclass(frozen=True)
 class ModelStatus:
-    """Whether the model can paint yet. `spec` is there once it is ready; `message` says what failed."""
+    """The model that new jobs are for, and whether it can paint yet. `spec` is there once it is ready.
+
+    `loading` names another one that is being loaded, `share` of it read, be it for new jobs or for one that waited;
+    `failed` one that was chosen and could not be loaded. `message` says what failed.
+    """
 
     state: Literal["loading", "ready", "failed"]
     name: str
     message: str
     spec: "ModelSpec | None"
     device: str
+    loading: str = ""
+    share: float = 0.0
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """A model's folder, before it is loaded. `spec` is there, and the sizes, unless a `problem` says why it is useless.
+
+    `own` are in the data folder. `memory` is about what it takes while it paints, in bytes.
+    """
+
+    name: str
+    folder: Path
+    own: bool
+    bytes_on_disk: int
+    spec: "ModelSpec | None" = None
+    parameters: int = 0
+    memory: int = 0
+    problem: str = ""
+    has_card: bool = False
 
 
 @dataclass(frozen=True)

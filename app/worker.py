@@ -5,20 +5,18 @@ Knows no pages: views only watch. What goes wrong in a job becomes that job's me
 
 import asyncio
 import contextlib
-import errno
-import gc
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from app.errands import Errands
-from app.errors import HistoryError
+from app.errors import HistoryError, explain
 from app.history import Edge, History, JobRow, NewImage, Ranking
 from app.history.resumption import can_go_on
+from app.loading import Loader, LoadModel, release_memory
 from app.painting import Painting
 from app.ranking import as_rows, load_candidates
 from app.recipes import Recipe
@@ -30,20 +28,15 @@ from dalle_core.errors import CheckpointError, DalleError, RequestError
 from dalle_core.request import GenerationRequest
 
 if TYPE_CHECKING:
-    import torch
-
     from dalle_core.families.base import ImageModel, Reranker
     from dalle_core.generate import Candidate, Event, Finished
 
 POLL_SECONDS = 0.5  # how soon a job or a cancel of another process is seen
 CLOSE_SECONDS = 20.0
-# What PyTorch says on a CPU, on CUDA and on MPS, and what the system says.
-OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "cannot allocate memory", "not enough memory")
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-LoadModel = Callable[[Path, "torch.device"], "ImageModel"]
 
 
 class Bell:
@@ -100,11 +93,9 @@ class Worker:
     def __init__(self, history: History, settings: Settings, load_model: LoadModel, bell: Bell) -> None:
         self.history = history
         self.settings = settings
-        self.status = ModelStatus("loading", settings.model, "The model is loading.", None, settings.device)
+        self.loader = Loader(settings, load_model, bell.ring)
         self.painting: Painting | None = None
-        self._load_model = load_model
         self._bell = bell
-        self._model: ImageModel | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._errands = Errands()
@@ -114,6 +105,15 @@ class Worker:
 
     def start(self) -> None:
         self._thread.start()
+
+    @property
+    def status(self) -> ModelStatus:
+        return self.loader.status
+
+    def choose_model(self, name: str) -> None:
+        """Have a model loaded for new jobs, between two decode steps of the running one; what waits keeps its own."""
+        self.loader.choose(name)
+        self._wake.set()
 
     def wake(self) -> None:
         """There may be a job."""
@@ -132,25 +132,19 @@ class Worker:
         if painting is not None and painting.job.id == job_id:
             self._cancelled.add(job_id)
 
-    def check(self, request: GenerationRequest, model_sha256: str | None = None) -> None:
-        """Raises RequestError where the request does not fit the model; passes while the model is not there yet.
+    def check(self, request: GenerationRequest, model_sha256: str | None = None, name: str | None = None) -> int:
+        """How many rows the request gives. Raises RequestError where it does not fit the model of that name.
 
-        `model_sha256` is of the model whose tokens the request holds.
+        Passes, with 0, while that model is not there. `model_sha256` is of the model whose tokens the request holds;
+        `name` None is the model that new jobs are for.
         """
-        if self._model is not None:
-            from dalle_core.generate import check
-
-            given = request.prefix_tokens or request.source_tokens
-            if given and model_sha256 not in {None, self._model.spec.sha256}:
-                raise RequestError(
-                    f"This job was given tokens of another version of {self.settings.model}. Choose the picture again,"
-                    " then paint."
-                )
-            check(self._model, request)
+        model = self.loader.loaded(name or self.status.name)
+        return 0 if model is None else check_fits(model, request, model_sha256)
 
     def pace(self, width: int) -> float | None:
         """Seconds that a token row of a batch this wide took when it was last measured, or of the nearest width."""
-        measured = dict(self._model.pace.seconds_per_row) if self._model is not None else {}
+        model = self.loader.current
+        measured = dict(model.pace.seconds_per_row) if model is not None else {}
         return measured[min(measured, key=lambda known: abs(known - width))] if measured else None
 
     def run_errand(self, do: "Callable[[ImageModel], T]") -> T:
@@ -172,7 +166,7 @@ class Worker:
     # The thread
 
     def _run(self) -> None:
-        self._load()
+        self.loader.start()
         while not self._stopping.is_set():
             self._run_errands()
             try:
@@ -184,33 +178,18 @@ class Worker:
                 self._wake.wait(POLL_SECONDS)
                 self._wake.clear()
 
-    def _load(self) -> None:
-        self._announce(replace(self.status, state="loading", message="The model is loading."))
-        try:
-            from dalle_core.device import pick_device
-
-            device = pick_device(self.settings.device)
-            self._model = self._load_model(self.settings.model_dir, device)
-        except Exception as error:
-            logger.exception("the model cannot be loaded")
-            self._announce(replace(self.status, state="failed", message=explain(error)))
-        else:
-            self._announce(ModelStatus("ready", self.settings.model, "", self._model.spec, str(device)))
-
     def _run_errands(self) -> None:
-        if self._model is None:
+        self.loader.follow_choice()
+        if (model := self.loader.current) is None:
             self._errands.refuse(CheckpointError(self.status.message))
         else:
-            self._errands.serve(self._model)
-
-    def _announce(self, status: ModelStatus) -> None:
-        self.status = status
-        self._bell.ring()
+            self._errands.serve(model)
 
     def _take_job(self) -> bool:
         """Paint the next job, if there is one."""
         job = self.history.claim_job()
         if job is None:
+            self.loader.keep_only(self.status.name)
             return False
         self.painting = Painting(job)
         self._bell.ring()
@@ -229,30 +208,23 @@ class Worker:
         except Exception as error:
             logger.exception("job %s failed", job.id)
             message = explain(error)
-        _release_memory()
+        release_memory()
         return Outcome("failed", message)
 
     def _paint(self, job: JobRow, painting: Painting) -> Outcome:
         from dalle_core.generate import Finished, generate
 
-        if job.model != self.settings.model:
-            raise RequestError(
-                f"This job is for the model {job.model}; {self.settings.model} is open. Start with --model {job.model}."
-            )
-        if self._model is None:
-            self._load()
-        if self._model is None:
-            raise CheckpointError(self.status.message)
-        self.check(job.request, job.model_sha256)
+        model = self.loader.get(job.model)
+        check_fits(model, job.request, job.model_sha256)
         ranked = job.kind != REPRODUCTION
-        reranker: Reranker | None = getattr(self._model, "reranker", None) if ranked else None
+        reranker: Reranker | None = getattr(model, "reranker", None) if ranked else None
         outcome = Outcome("failed", "The generation ended without a result.")
-        earlier = self._take_up(self._model, job, painting)
-        for event in generate(self._model, job.request, reranker, lambda: self._stops(job.id), earlier=earlier):
+        earlier = self._take_up(model, job, painting)
+        for event in generate(model, job.request, reranker, lambda: self._stops(job.id), earlier=earlier):
             if isinstance(event, Finished):
                 outcome = self._finish(painting, event, reranker)
             else:
-                self._follow(self._model, painting, event)
+                self._follow(model, painting, event)
             self._bell.ring()
         return outcome
 
@@ -329,6 +301,19 @@ class Worker:
         return self._stopping.is_set() or job_id in self._cancelled
 
 
+def check_fits(model: "ImageModel", request: GenerationRequest, model_sha256: str | None) -> int:
+    """How many rows the request gives. Raises RequestError where it, or the tokens it holds, are not for this model."""
+    from dalle_core.generate import check
+
+    given = request.prefix_tokens or request.source_tokens
+    if given and model_sha256 not in {None, model.spec.sha256}:
+        raise RequestError(
+            f"This job was given tokens of another version of {model.spec.name}. Choose the picture again, then paint."
+        )
+    check(model, request)
+    return len(request.prefix_tokens) // model.spec.cols
+
+
 def new_image(model: "ImageModel", job: JobRow, candidate: "Candidate") -> NewImage:
     """A finished candidate with its recipe, ready to be written."""
     from dalle_core.images import to_pil
@@ -354,26 +339,3 @@ def make_recipe(
         parents=parents,
         app_version=__version__,
     )
-
-
-def explain(error: BaseException) -> str:
-    """What happened, in words an artist can act on."""
-    if isinstance(error, DalleError):
-        return str(error)
-    text = " ".join(str(error).split())[:300]
-    if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
-        return "There is not enough memory for this. Lower the batch width, or close other programs, and try again."
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return "The disk is full. Free some space and try again; what was finished is kept."
-    if isinstance(error, ModuleNotFoundError):
-        return f"The Python package {error.name} is missing. Install what requirements.txt lists, then start again."
-    return f"Something unexpected went wrong ({type(error).__name__}: {text}). The log says more."
-
-
-def _release_memory() -> None:
-    """After a failure, so that the next job has what this one held."""
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

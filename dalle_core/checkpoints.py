@@ -95,7 +95,7 @@ def stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # no mapping
     except FileNotFoundError as error:
         raise CheckpointError(f"missing file: {path}") from error
@@ -109,7 +109,7 @@ def stored_bytes(path: Path, narrowest: int) -> int:
 
     total = 0
     shapes = stored_shapes(path)
-    with safe_open(path, "pt") as file:
+    with safe_open(path, "np") as file:
         for name, shape in shapes.items():
             bits = int("".join(filter(str.isdigit, file.get_slice(name).get_dtype().partition("_")[0])) or 8)
             total += prod(shape) * max(narrowest, bits // 8)

@@ -6,10 +6,8 @@ from functools import cache
 from typing import Any
 
 from app.ui.brand import ASSETS
-from app.ui.payloads import Payload
+from app.ui.payloads import STYLES_SHOWN, Payload
 from app.views import ModelStatus
-
-STYLES_SHOWN = 12
 
 
 def style_chips(status: ModelStatus) -> list[str]:

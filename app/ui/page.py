@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import gradio as gr
 
 from app.studio import Studio
-from app.ui import complete, create, explore, gallery, recipe_drop, variations, words
+from app.ui import complete, create, explore, gallery, models, recipe_drop, variations, words
 from app.ui.api import add_endpoints
 from app.ui.baskets import Baskets
 from app.ui.brand import ASSETS, TITLE
@@ -40,6 +40,8 @@ def build_page(studio: Studio, baskets: Baskets) -> gr.Blocks:
                 exploring = explore.layout(studio)
             with gr.Tab("Gallery", id="gallery"):
                 pictures = gallery.layout(studio, baskets)
+            with gr.Tab("Models", id="models"):
+                models.layout(studio)
         create.wire(studio, widgets)
         complete.wire(studio, completing)
         variations.wire(studio, varying)

@@ -12,15 +12,27 @@ from app.recipes import request_to_json
 from app.views import REPRODUCTION, VARIATION, ImageView, JobView, ModelStatus, Reproduction, Tile
 
 Payload = dict[str, Any]
+STYLES_SHOWN = 12
 
 
 def status_payload(status: ModelStatus) -> Payload:
+    state: str = "loading" if status.loading else status.state
     words = {
-        "loading": f"Loading {status.name}",
+        "loading": f"Loading {status.loading or status.name}",
         "ready": f"{status.name} is ready",
         "failed": f"{status.name} could not be loaded",
     }
-    return {"state": status.state, "text": words[status.state], "detail": status.message or status.device}
+    return {
+        "state": state,
+        "text": words[state],
+        "detail": status.message or status.device,
+        "model": status.name,
+        "version": status.spec.sha256 if status.spec else None,
+        "styles": list(status.spec.styles[:STYLES_SHOWN]) if status.spec else [],
+        "loading": status.loading,
+        "share": round(status.share, 2),
+        "failed": status.failed,
+    }
 
 
 def job_payload(view: JobView) -> Payload:

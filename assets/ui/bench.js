@@ -4,7 +4,7 @@
 
 (() => {
   const { t, language } = dalleWords;
-  const { make, setText, original, thumbnail, remember, recalled, fillPrompt } = dalleStudio.tools;
+  const { make, setText, original, thumbnail, remember, recalled, fillPrompt, announce } = dalleStudio.tools;
   const SETTLE_MS = 180; // after the last change of the square, before the tokens are asked for
   const STEP = 0.02, STRIDE = 0.1, GROWTH = 0.05, SMALLEST = 0.1;
   const SILENT = "The studio does not answer.";
@@ -236,6 +236,13 @@
       return this.picture && { ...this.picture, crop: this.crop, ...this.own() };
     }
 
+    /* What tokens make of a picture is the model's: another one makes something else of it. */
+    follow(version) {
+      if (!version || version === this.version) return;
+      if (this.version && this.picture) this.prepare();
+      this.version = version;
+    }
+
     /* What is sent here, or what was here before a reload. */
     begin({ props, watch }) {
       const sent = () => {
@@ -244,6 +251,7 @@
         return true;
       };
       watch("value", sent);
+      announce.addEventListener("news", ({ detail }) => this.follow(detail.status?.version));
       const { picture, crop, ...own } = recalled(this.memory, {});
       if (sent() || !picture) return;
       this.recall(own);

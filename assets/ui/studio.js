@@ -149,20 +149,21 @@ window.dalleStudio ??= (() => {
   /* `props.value` is a list of texts, or one for each language. */
   function chips(element, { props, watch }, click, shown = () => {}) {
     const row = element.querySelector(".chip-row");
-    const show = () => {
-      const texts = props.value?.[language] ?? (props.value || []);
+    const draw = texts => {
       row.replaceChildren(...texts.map(text => make("button", { type: "button", class: "chip", text, onclick: () => click(text) })));
       row.parentElement.hidden = !texts.length;
       shown(row);
     };
+    const show = () => draw(props.value?.[language] ?? (props.value || []));
     watch("value", show);
     show();
-    return row;
+    return { row, draw };
   }
 
   function styles(element, context) {
     const box = () => promptNear(element);
-    const row = chips(element, context, style => toggleStyle(style, box()), row => markStyles(row, box()));
+    const { row, draw } = chips(element, context, style => toggleStyle(style, box()), row => markStyles(row, box()));
+    announce.addEventListener("news", ({ detail }) => { if (detail.status?.state === "ready") draw(detail.status.styles); });
     announce.addEventListener("prompted", () => markStyles(row, box()));
   }
 

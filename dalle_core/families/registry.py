@@ -70,6 +70,13 @@ TOKENIZERS = {"openai-dvae": ("dalle_core.families.openai_dvae", "load_openai_dv
 
 def load_model(folder: Path, device: "torch.device") -> "ImageModel":
     """Load the model in `folder`, whatever its family."""
+    module, function = LOADERS[check_paints(folder).family]
+    loader: Callable[[Path, torch.device], ImageModel] = getattr(import_module(module), function)
+    return loader(folder, device)
+
+
+def check_paints(folder: Path) -> ModelSpec:
+    """What the model in `folder` is. Raises CheckpointError where it is none that paints from words."""
     spec = read_spec(folder)
     if spec.family in TOKENIZERS:
         raise CheckpointError(
@@ -77,9 +84,7 @@ def load_model(folder: Path, device: "torch.device") -> "ImageModel":
         )
     if spec.family not in LOADERS:
         raise CheckpointError(f"{folder.name}: unknown family {spec.family!r}; expected one of {sorted(LOADERS)}")
-    module, function = LOADERS[spec.family]
-    loader: Callable[[Path, torch.device], ImageModel] = getattr(import_module(module), function)
-    return loader(folder, device)
+    return spec
 
 
 def load_tokenizer(folder: Path, device: "torch.device") -> "ImageTokenizer":

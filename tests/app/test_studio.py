@@ -342,12 +342,13 @@ def test_the_owner_paints_what_another_process_queues_and_heeds_its_cancel(
         assert watched(studio, job_id)[-1].status == "cancelled"
 
 
-def test_a_job_for_another_model_is_not_painted_by_this_one(tmp_path: Path, studio: Studio) -> None:
+def test_a_job_for_a_model_that_is_not_here_says_so(tmp_path: Path, studio: Studio) -> None:
     with open_history(fake_settings(tmp_path)) as other:
         job_id = submit_to_owner(other, replace(studio.settings, model="other"), request())
         view = watched(studio, job_id)[-1]
     assert view.status == "failed"
-    assert view.error == "This job is for the model other; fake is open. Start with --model other."
+    own = studio.settings.own_models
+    assert view.error == f"This job is for the model other, which is not here. Put its folder into {own}."
 
 
 def test_many_threads_submit_and_read_at_once(studio: Studio) -> None:

@@ -34,6 +34,8 @@ SAY_ERRORS = (
             "reproduction.py",
             "variations.py",
             "worker.py",
+            "models.py",
+            "loading.py",
         )
     ),
     *sorted((APP / "exports").glob("*.py")),

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from app.worker import explain
+from app.errors import explain
 from dalle_core.errors import CheckpointError
 
 

@@ -50,7 +50,7 @@ class Visit:
         """Shows one tab after another, until it has what it is for, and gives its name. Paint something before."""
         for tab in self.page.get_by_role("tab").all():
             tab.click()
-            self.page.locator(".run, .drop, .card, .explorer").filter(visible=True).first.wait_for()
+            self.page.locator(".run, .drop, .card, .explorer, .model").filter(visible=True).first.wait_for()
             yield tab.inner_text()
 
     def heard(self, message: ConsoleMessage) -> None:

@@ -40,7 +40,7 @@ def test_a_picture_is_previewed_and_saved_larger_as_svg_and_never_without_a_plai
     assert read_recipe(data).request.prompt == "two kites"
     violations = Axe().run(page).response["violations"]
     assert [found["id"] for found in violations if found["impact"] in {"serious", "critical"}] == []
-    dialog.get_by_text("Drawing").click()
+    dialog.get_by_role("radio", name="Drawing").check()
     name, data = saved(page, dialog)
     assert name.endswith(".svg")
     assert data.startswith(b"<svg ")

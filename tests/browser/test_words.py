@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.models import DEFAULT_MODEL
+from app.settings import Settings
 from app.studio import Studio
 from app.ui.brand import TITLE
 from app.ui.media import ULID
+from dalle_core.families.registry import read_spec
 from tests.browser.conftest import Served, Visit
 from tests.browser.test_recipe_drop import drop
 from tests.fakes import SPEC, FakeModel, fake_studio
@@ -20,8 +23,10 @@ READ = """() => [...document.querySelectorAll("body *")].filter(node => node.che
         ...[...node.childNodes].filter(child => child.nodeType === Node.TEXT_NODE).map(child => child.data),
         ...["placeholder", "aria-label", "title", "alt"].map(name => node.getAttribute(name) ?? ""),
     ])"""
-RIGHT = (*SPEC.styles, "twemoji", SPEC.name, TITLE, "Top-", "token", "English", "Language", "cpu", "kB", "MB", "PNG")
-NAMES = re.compile("|".join([*map(re.escape, RIGHT), ULID.pattern]))
+BUNDLED = read_spec(Settings.models_dir / DEFAULT_MODEL)  # which the Models tab lists, in whatever language
+RIGHT = (*SPEC.styles, *BUNDLED.styles, SPEC.name, BUNDLED.name, BUNDLED.licence, TITLE, "Top-", "token", "English",
+         "Language", "cpu", "kB", "MB", "GB", "PNG")  # fmt: skip
+NAMES = re.compile("|".join([r"/[\w/.-]+", ULID.pattern, *map(re.escape, sorted(RIGHT, key=len, reverse=True))]))
 
 
 def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
@@ -35,7 +40,7 @@ def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
     for _ in range(2):
         _ready(page)
         assert page.evaluate("document.documentElement.lang") == "zh-CN"
-        expect(page.get_by_role("tab")).to_have_text(["创作", "补全", "变化", "探索", "图库"])
+        expect(page.get_by_role("tab")).to_have_text(["创作", "补全", "变化", "探索", "图库", "模型"])
         expect(page.get_by_role("button", name="开始绘制")).to_be_visible()
         expect(page.get_by_label("提示词")).to_have_attribute("placeholder", "例如：蓝色背景上的红苹果，noto 风格")
         expect(page.locator(".chips h3")).to_have_text(["风格", "试试这些"])

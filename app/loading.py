@@ -1,0 +1,143 @@
+"""The models in memory: the one that new jobs are for, and beside it, for a while, the one that an older job needs.
+
+All but `status`, `choose` and `loaded` is for the thread that owns them. One that cannot be loaded changes nothing.
+"""
+
+import contextlib
+import gc
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.errors import explain
+from app.models import check_there, current_name, folder_of, read_through, remember
+from app.settings import Settings
+from app.views import ModelStatus
+from dalle_core.errors import CheckpointError, DalleError
+
+if TYPE_CHECKING:
+    import torch
+
+    from dalle_core.families.base import ImageModel
+
+LoadModel = Callable[[Path, "torch.device"], "ImageModel"]
+
+logger = logging.getLogger(__name__)
+
+
+class Loader:
+    def __init__(self, settings: Settings, load_model: LoadModel, ring: Callable[[], None]) -> None:
+        self.settings = settings
+        self.status = ModelStatus("loading", current_name(settings), "The model is loading.", None, settings.device)
+        self._load_model = load_model
+        self._ring = ring
+        self._lock = threading.Lock()
+        self._models: dict[str, ImageModel] = {}
+        self._wanted: str | None = None
+
+    def choose(self, name: str) -> None:
+        """Have `name` loaded for new jobs, at the owner's next `follow_choice`. Any thread may ask."""
+        with self._lock:
+            self._wanted = name
+        self._tell(loading=name if name != self.status.name else "", share=0.0, message="")
+
+    @property
+    def current(self) -> "ImageModel | None":
+        return self._models.get(self.status.name)
+
+    def loaded(self, name: str) -> "ImageModel | None":
+        """The model of that name, if it is in memory. Any thread may ask."""
+        return self._models.get(name)
+
+    def start(self) -> None:
+        """Load the model that new jobs are for."""
+        self._tell(state="loading", message="The model is loading.", share=0.0)
+        try:
+            model = self._load(self.status.name)
+        except Exception as error:
+            logger.exception("the model cannot be loaded")
+            self._tell(state="failed", message=explain(error))
+        else:
+            self._become(self.status.name, model)
+
+    def follow_choice(self) -> None:
+        """Load what was chosen since, if anything was. All stays as it is where that fails."""
+        if self._wanted is None:
+            return None
+        with self._lock:
+            name, self._wanted = self._wanted, None
+        if name is None or (name == self.status.name and self.current is not None):
+            return self._tell(loading="")
+        self._tell(loading=name, share=0.0)
+        try:
+            model = self._models.get(name) or self._load(name)
+        except Exception as error:
+            logger.exception("the model %s cannot be loaded", name)
+            self._tell(loading="", failed=name, message=f"{name} could not be loaded. {explain(error)}")
+        else:
+            remember(self.settings, name)
+            self._become(name, model)
+
+    def get(self, name: str) -> "ImageModel":
+        """The model of that name for a job, loaded if need be; of the others only the current one stays.
+
+        Raises RequestError where it is not here, CheckpointError.
+        """
+        if name == self.status.name:
+            if self.current is None:
+                self.start()
+            if (model := self.current) is None:
+                raise CheckpointError(self.status.message)
+            return model
+        if name not in self._models:
+            check_there(self.settings, name, "This job is for")
+            self.keep_only(self.status.name)
+            self._tell(loading=name, share=0.0)
+            try:
+                self._models[name] = self._load(name)
+            except DalleError:
+                raise
+            except Exception as error:
+                logger.exception("the model %s cannot be loaded", name)
+                raise CheckpointError(f"{name} could not be loaded. {explain(error)}") from error
+            finally:
+                self._tell(loading="")
+        return self._models[name]
+
+    def keep_only(self, *names: str) -> None:
+        """Let go of the other models' memory."""
+        gone = self._models.keys() - set(names)
+        for name in gone:
+            del self._models[name]
+        if gone:
+            release_memory()
+
+    def _load(self, name: str) -> "ImageModel":
+        from dalle_core.device import pick_device
+
+        folder, device = folder_of(self.settings, name), pick_device(self.settings.device)
+        with contextlib.suppress(CheckpointError):  # whoever loads it says better what is missing
+            read_through(folder, lambda share: self._tell(share=share))
+        model = self._load_model(folder, device)
+        self._tell(device=str(device))
+        return model
+
+    def _become(self, name: str, model: "ImageModel") -> None:
+        self._models[name] = model
+        self._tell(state="ready", name=name, message="", spec=model.spec, loading="", failed="", share=1.0)
+
+    def _tell(self, **values: object) -> None:
+        with self._lock:
+            self.status = replace(self.status, **values)  # type: ignore[arg-type]
+        self._ring()
+
+
+def release_memory() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,197 @@
+"""Which models there are, with the studio and in the data folder, and what is to be known before one is loaded.
+
+Reads configs, headers and cards; loads no weights and imports no torch. Which one new jobs are for is remembered here.
+"""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from app.errors import NotFound
+from app.history.files import write_file
+from app.settings import Settings, is_model_name
+from app.views import ModelStatus, ModelView
+from dalle_core.checkpoints import read_json
+from dalle_core.errors import CheckpointError, DalleError, RequestError
+from dalle_core.families.base import ModelSpec
+from dalle_core.families.registry import CONFIG, check_paints, memory_needed
+
+DEFAULT_MODEL = "emblem-64"
+CARD = "MODEL_CARD.md"
+MAX_CARD = 256 * 1024
+BATCH = 16  # rows of a batch of eight with guidance
+MEBIBYTE = 2**20
+MEMORY_TOLD = Path("/proc/meminfo")  # Linux alone has it
+
+
+def folders(settings: Settings) -> tuple[Path, Path]:
+    """Where models are looked for, in this order."""
+    return settings.models_dir, settings.own_models
+
+
+def folder_of(settings: Settings, name: str) -> Path:
+    """The folder of that name which has a config; where none has, the first place to look."""
+    places = [folder / name for folder in folders(settings)]
+    return next((place for place in places if (place / CONFIG).is_file()), places[0])
+
+
+def is_there(settings: Settings, name: str) -> bool:
+    return is_model_name(name) and (folder_of(settings, name) / CONFIG).is_file()
+
+
+def current_name(settings: Settings) -> str:
+    """The model asked for at the start, else the one chosen last, if it is still there, else the bundled one."""
+    if settings.model is not None:
+        return settings.model
+    with contextlib.suppress(OSError, ValueError):
+        chosen = settings.chosen_model.read_text(encoding="utf-8").strip()
+        if is_there(settings, chosen):
+            return chosen
+    return DEFAULT_MODEL
+
+
+def remember(settings: Settings, name: str) -> None:
+    """For the next start. A disk that is full costs only this."""
+    with contextlib.suppress(OSError):
+        write_file(settings.chosen_model, f"{name}\n".encode())
+
+
+@dataclass(frozen=True)
+class Models:
+    """What the studio's pages and commands ask about models. `choose` begins to load one for new jobs."""
+
+    settings: Settings
+    status: Callable[[], ModelStatus]
+    load: Callable[[str], None]
+
+    def all(self) -> list[ModelView]:
+        """Every folder with a config, and those without one that hold weights, by name; each name once."""
+        return catalogue(self.settings, self.status())
+
+    def card(self, name: str) -> str:
+        """The model's own description, as it was written: foreign text. Raises NotFound, CheckpointError."""
+        path = self._folder(name) / CARD
+        try:
+            with path.open("rb") as file:
+                return file.read(MAX_CARD).decode("utf-8", "replace")
+        except OSError as error:
+            raise NotFound(f"The model {name} has no card.") from error
+
+    def choose(self, name: str) -> None:
+        """New jobs are for this model once it is loaded; until then, and if that fails, all stays as it is.
+
+        Raises NotFound and CheckpointError where it cannot be tried.
+        """
+        check_paints(self._folder(name))
+        self.load(name)
+
+    def free_memory(self) -> int | None:
+        """Bytes that are free where models are computed, or None where that is not told."""
+        return free_memory(self.status().device)
+
+    def _folder(self, name: str) -> Path:
+        if not is_there(self.settings, name):
+            raise NotFound(f"There is no model {name[:80]!r} here.")
+        return folder_of(self.settings, name)
+
+
+def free_memory(device: str) -> int | None:
+    if device.startswith("cuda"):
+        import torch  # it was imported when the device was found
+
+        return int(torch.cuda.mem_get_info(torch.device(device))[0])
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = MEMORY_TOLD.read_text(encoding="ascii").splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    return None
+
+
+def check_there(settings: Settings, name: str, what: str) -> None:
+    """Raises RequestError where the model that something needs is gone. `what` begins the sentence."""
+    if not is_there(settings, name):
+        raise RequestError(
+            f"{what} the model {name[:80]}, which is not here. Put its folder into {settings.own_models}."
+        )
+
+
+def catalogue(settings: Settings, status: ModelStatus | None = None) -> list[ModelView]:
+    found: dict[str, ModelView] = {}
+    for place in folders(settings):
+        for folder in sorted(_candidates(place)):
+            if folder.name not in found:
+                found[folder.name] = _view(settings, folder, status)
+    return sorted(found.values(), key=lambda view: view.name)
+
+
+def _candidates(place: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return [
+            folder
+            for folder in place.iterdir()
+            if folder.is_dir()
+            and not folder.name.startswith(".")
+            and ((folder / CONFIG).is_file() or any(folder.glob("*.safetensors")))
+        ]
+    return []
+
+
+def _view(settings: Settings, folder: Path, status: ModelStatus | None) -> ModelView:
+    view = partial(ModelView, folder.name, folder, folder.parent == settings.own_models, _bytes_on_disk(folder))
+    has_card = (folder / CARD).is_file()
+    try:
+        spec = check_paints(folder)
+        weights = memory_needed(folder, _kind(status))
+        parameters = memory_needed(folder, "cpu") // 4
+    except DalleError as error:
+        return view(problem=str(error), has_card=has_card)
+    if not is_model_name(folder.name):
+        return view(problem="The folder's name holds characters that a model's cannot have.", has_card=has_card)
+    return view(spec=spec, parameters=parameters, memory=weights + working_set(folder, spec), has_card=has_card)
+
+
+def _kind(status: ModelStatus | None) -> str:
+    return "cpu" if status is None else status.device.partition(":")[0]
+
+
+def _bytes_on_disk(folder: Path) -> int:
+    total = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += file.stat().st_size if file.is_file() else 0
+    return total
+
+
+def working_set(folder: Path, spec: ModelSpec) -> int:
+    """About what painting a batch takes beside the weights: keys and values of its tokens, pictures in the making."""
+    config = read_json(folder / CONFIG)
+    networks = [network for network in config.values() if isinstance(network, dict)]
+    sizes = [(_number(network, "layers", "decoder_layers"), _number(network, "width")) for network in networks]
+    cached = max((layers * width for layers, width in sizes), default=0) * 2 * 4
+    tokens = spec.text_length + spec.token_count * len(spec.levels)
+    pictures = 8 * spec.image_size**2 * 4 * 256  # widest layers of the decoder, at its full size
+    return BATCH * tokens * cached + pictures
+
+
+def _number(network: dict[str, object], *names: str) -> int:
+    values = (network.get(name) for name in names)
+    return next((value for value in values if isinstance(value, int)), 0)
+
+
+def read_through(folder: Path, told: Callable[[float], None]) -> None:
+    """Read a model's files once, which tells how far loading is: the disk is what takes the time.
+
+    Raises CheckpointError.
+    """
+    names = read_json(folder / CONFIG).get("files", {})
+    files = [folder / name for name in names if Path(name).name == name]
+    try:
+        total, done = sum(file.stat().st_size for file in files) or 1, 0
+        for file in files:
+            with file.open("rb") as handle:
+                while data := handle.read(8 * MEBIBYTE):
+                    done += len(data)
+                    told(done / total)
+    except OSError as error:
+        raise CheckpointError(f"missing file: {error.filename}") from error

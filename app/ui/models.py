@@ -1,0 +1,93 @@
+"""The Models tab: what there is to paint with, what each needs, and which one new jobs are for. Layout and answers.
+
+Cards are foreign text: they go out as they are, and assets/ui/models.js draws them as text, never as markup.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from app.studio import Studio
+from app.ui.asked import answer, text
+from app.ui.controls import script_html
+from app.ui.payloads import Payload, status_payload
+from app.views import ModelStatus, ModelView, readable_size
+
+MODELS = """<section class="models" aria-label="Models"><p class="models-where"></p>
+<div class="model-list"></div><p class="model-note" role="status"></p></section>"""
+LANGUAGES = {"en": "English", "zh": "Chinese"}
+
+
+def layout(studio: Studio) -> gr.HTML:
+    return script_html(MODELS, "dalleStudio.models(element, {server})", server_functions=model_calls(studio))
+
+
+def model_calls(studio: Studio) -> list[Callable[[Any], Any]]:
+    """Functions of one JSON value. Each answers `{"error": words}` where it cannot."""
+
+    def list_models(asked: Any) -> Payload:
+        return answer(lambda: _list(studio))
+
+    def choose_model(asked: Any) -> Payload:
+        return answer(lambda: _choose(studio, text(asked, "model") or ""))
+
+    def model_card(asked: Any) -> Payload:
+        return answer(lambda: {"card": studio.models.card(text(asked, "model") or "")})
+
+    return [list_models, choose_model, model_card]
+
+
+def _choose(studio: Studio, name: str) -> Payload:
+    studio.models.choose(name)
+    return _list(studio)
+
+
+def _list(studio: Studio) -> Payload:
+    status = studio.model_status()
+    free = studio.models.free_memory()
+    return {
+        "models": [model_payload(view, status, free) for view in studio.models.all()],
+        "status": status_payload(status),
+        "where": str(studio.settings.own_models),
+    }
+
+
+def model_payload(view: ModelView, status: ModelStatus, free: int | None) -> Payload:
+    current = view.name == status.name
+    return {
+        "name": view.name,
+        "current": current,
+        "problem": view.problem,
+        "card": view.has_card,
+        "about": _about(view),
+        "facts": [(name, value) for name, value in _facts(view, free) if value],
+        "tight": free is not None and not current and view.memory > free,
+    }
+
+
+def _about(view: ModelView) -> list[str]:
+    spec = view.spec
+    if spec is None:
+        return []
+    return [f"{spec.image_size} × {spec.image_size} pixels", *(LANGUAGES.get(tag, tag) for tag in spec.languages)]
+
+
+def _facts(view: ModelView, free: int | None) -> list[tuple[str, str]]:
+    spec = view.spec
+    place = "your data folder" if view.own else "the studio"
+    if spec is None:
+        return [("On disk", readable_size(view.bytes_on_disk)), ("Found in", place)]
+    needs = readable_size(view.memory)
+    return [
+        ("Licence", spec.licence),
+        ("Parameters", _count(view.parameters)),
+        ("On disk", readable_size(view.bytes_on_disk)),
+        ("Memory", f"about {needs}" if free is None else f"about {needs}, {readable_size(free)} free"),
+        ("Styles", ", ".join(spec.styles)),
+        ("Found in", place),
+    ]
+
+
+def _count(number: int) -> str:
+    return f"{number / 1e6:.1f} million" if number < 1e9 else f"{number / 1e9:.1f} billion"

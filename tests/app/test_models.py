@@ -1,0 +1,271 @@
+"""Models beside each other: what is told of them, how one is chosen, and what becomes of jobs that wait for another."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from app.cli import main
+from app.errors import NotFound
+from app.models import catalogue, current_name, folder_of, read_through, remember
+from app.settings import Settings, is_model_name
+from app.studio import Studio, open_history, submit_to_owner
+from dalle_core.checkpoints import sha256_of
+from dalle_core.errors import CheckpointError, RequestError
+from tests.app.conftest import painted, request, wait_until, watched
+from tests.fakes import QUICK_SPEC, FakeModel, fake_settings
+
+SLOW = 0.02
+
+
+def put_model(place: Path, name: str, weights: dict[str, torch.Tensor] | None = None, **changes: Any) -> Path:
+    """A folder as the bundled family writes it, with weights of no meaning."""
+    folder = place / name
+    folder.mkdir(parents=True)
+    save_file(weights or {"a": torch.zeros(250, dtype=torch.bfloat16)}, folder / "dvae.safetensors")
+    spec = asdict(QUICK_SPEC) | {"name": name, "family": "bundled"} | changes
+    files = {"dvae.safetensors": sha256_of(folder / "dvae.safetensors")}
+    del spec["sha256"]
+    config = {"format": 1, "spec": spec, "files": files, "transformer": {"layers": 2, "width": 64}}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+class Switchboard:
+    """A studio over several fake models. `broken` names those that cannot be loaded; `loaded` notes which were."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.settings = fake_settings(tmp_path, models_dir=tmp_path / "models", model=None)
+        self.broken: set[str] = set()
+        self.loaded: list[str] = []
+        self.step_seconds = 0.0
+        for name in ("emblem-64", "other"):
+            put_model(self.settings.models_dir, name)
+        self.studio = Studio(self.settings, self.load)
+
+    def load(self, folder: Path, device: object) -> FakeModel:
+        self.loaded.append(folder.name)
+        if folder.name in self.broken:
+            raise RuntimeError("out of memory")
+        spec = replace(QUICK_SPEC, name=folder.name, sha256=folder.name[0] * 64, styles=(folder.name,))
+        return FakeModel(spec=spec, step_seconds=self.step_seconds)
+
+    def is_used(self, name: str) -> bool:
+        status = self.studio.model_status()
+        return (status.name, status.state, status.loading) == (name, "ready", "")
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Switchboard]:
+    board = Switchboard(tmp_path)
+    yield board
+    board.studio.close()
+
+
+@pytest.fixture
+def started(board: Switchboard) -> Switchboard:
+    board.studio.start()
+    wait_until(lambda: board.is_used("emblem-64"))
+    return board
+
+
+def test_what_is_told_of_a_model_before_it_is_loaded(settings: Settings) -> None:
+    put_model(settings.models_dir, "small")
+    put_model(settings.own_models, "mine", licence="CC-BY-4.0")
+    put_model(settings.own_models, "small", licence="hidden")
+    (settings.models_dir / "notes").mkdir()
+    mine, small = catalogue(settings)
+    assert (mine.name, mine.own, small.name, small.own) == ("mine", True, "small", False)
+    assert small.parameters == 250
+    assert small.memory > 1000, "fp32, and what a batch takes"
+    assert small.bytes_on_disk == sum(file.stat().st_size for file in small.folder.iterdir())
+    assert small.spec is not None
+    assert small.spec.licence == "MIT", "the studio's own comes first"
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda folder: (folder / "config.json").write_text("{"), "not readable JSON"),
+        (lambda folder: (folder / "config.json").unlink(), "missing file"),
+        (lambda folder: (folder / "dvae.safetensors").unlink(), "missing file"),
+        (lambda folder: (folder / "dvae.safetensors").write_bytes(b"no weights"), "not a readable safetensors file"),
+    ],
+)
+def test_a_broken_model_is_listed_with_the_reason(
+    settings: Settings, break_it: Callable[[Path], object], words: str
+) -> None:
+    folder = put_model(settings.models_dir, "broken")
+    save_file({"b": torch.zeros(1)}, folder / "more.safetensors")
+    break_it(folder)
+    [view] = catalogue(settings)
+    assert view.spec is None
+    assert words in view.problem
+
+
+def test_a_model_that_only_turns_pictures_into_tokens_is_none_to_paint_with(settings: Settings) -> None:
+    put_model(settings.models_dir, "tokens", family="openai-dvae")
+    assert "reads no words" in catalogue(settings)[0].problem
+
+
+def test_a_chosen_model_paints_what_comes_next(started: Switchboard) -> None:
+    studio = started.studio
+    assert painted(studio).model == "emblem-64"
+    studio.models.choose("other")
+    wait_until(lambda: started.is_used("other"))
+    spec = studio.model_status().spec
+    assert spec is not None
+    assert spec.styles == ("other",)
+    view = painted(studio)
+    assert (view.status, view.model) == ("done", "other")
+    assert started.loaded == ["emblem-64", "other"]
+
+
+def test_a_choice_takes_effect_while_painting_and_what_waits_keeps_its_model(board: Switchboard) -> None:
+    board.step_seconds = SLOW
+    board.studio.start()
+    studio = board.studio
+    wait_until(lambda: board.is_used("emblem-64"))
+    first, second = (studio.submit(request(count=2)) for _ in range(2))
+    wait_until(lambda: studio.running_job() == first)
+    studio.models.choose("other")
+    wait_until(lambda: board.is_used("other"))
+    assert studio.running_job() == first, "the job goes on"
+    assert studio.queue_order() == [second]
+    third = studio.submit(request(count=1, keep=1, batch_width=1))
+    views = [watched(studio, job_id)[-1] for job_id in (first, second, third)]
+    assert [(view.status, view.model) for view in views] == [
+        ("done", "emblem-64"),
+        ("done", "emblem-64"),
+        ("done", "other"),
+    ]
+    assert board.loaded == ["emblem-64", "other"], "the older model stayed as long as it was needed"
+    wait_until(lambda: set(studio.worker.loader._models) == {"other"})
+
+
+def test_a_model_that_fails_to_load_leaves_the_one_in_use_in_use(started: Switchboard) -> None:
+    started.broken = {"other"}
+    studio = started.studio
+    studio.models.choose("other")
+    wait_until(lambda: studio.model_status().failed == "other")
+    status = studio.model_status()
+    assert (status.name, status.state, status.loading) == ("emblem-64", "ready", "")
+    assert status.message.startswith("other could not be loaded. There is not enough memory")
+    assert painted(studio).status == "done"
+    assert current_name(started.settings) == "emblem-64"
+    started.broken = set()
+    studio.models.choose("other")
+    wait_until(lambda: started.is_used("other"))
+    assert studio.model_status().failed == ""
+
+
+def test_after_a_start_that_failed_another_model_can_be_chosen_or_the_same_tried_again(board: Switchboard) -> None:
+    board.broken = {"emblem-64"}
+    studio = board.studio
+    studio.start()
+    wait_until(lambda: studio.model_status().state == "failed")
+    studio.models.choose("other")
+    wait_until(lambda: board.is_used("other"))
+    assert painted(studio).model == "other"
+    board.broken = set()
+    studio.models.choose("emblem-64")
+    wait_until(lambda: board.is_used("emblem-64"))
+
+
+def test_a_job_of_another_process_is_painted_by_the_model_it_names(started: Switchboard) -> None:
+    with open_history(started.settings) as other:
+        job_id = submit_to_owner(other, replace(started.settings, model="other"), request())
+        gone_id = submit_to_owner(other, replace(started.settings, model="gone"), request())
+        assert watched(started.studio, job_id)[-1].status == "done"
+        gone = watched(started.studio, gone_id)[-1]
+    assert gone.status == "failed"
+    assert gone.error is not None
+    assert gone.error.startswith("This job is for the model gone, which is not here.")
+    assert started.is_used("emblem-64")
+
+
+def test_the_choice_outlives_the_studio_and_a_flag_wins(started: Switchboard, tmp_path: Path) -> None:
+    settings = started.settings
+    started.studio.models.choose("other")
+    wait_until(lambda: started.is_used("other"))
+    assert current_name(settings) == "other"
+    assert current_name(replace(settings, model="emblem-64")) == "emblem-64"
+    remember(settings, "../../etc")
+    assert current_name(settings) == "emblem-64"
+    settings.chosen_model.write_bytes(b"\xff\xfe")
+    assert current_name(settings) == "emblem-64"
+
+
+def test_what_cannot_be_tried_is_refused_at_once(started: Switchboard) -> None:
+    put_model(started.settings.own_models, "alien", family="alien")
+    with pytest.raises(CheckpointError, match="unknown family"):
+        started.studio.models.choose("alien")
+    for name in ("nobody", "", "..", "../data/models/alien", "a" * 300):
+        with pytest.raises(NotFound):
+            started.studio.models.choose(name)
+        with pytest.raises(NotFound):
+            started.studio.models.card(name)
+    assert started.is_used("emblem-64")
+
+
+def test_a_card_is_given_as_it_was_written(started: Switchboard) -> None:
+    text = "# Mine\n<script>alert(1)</script>\n"
+    (started.settings.models_dir / "other" / "MODEL_CARD.md").write_text(text)
+    assert started.studio.models.card("other") == text
+    with pytest.raises(NotFound, match="no card"):
+        started.studio.models.card("emblem-64")
+
+
+def test_pictures_are_painted_again_by_the_model_that_painted_them(started: Switchboard) -> None:
+    studio = started.studio
+    image_id = painted(studio).tiles[0].image_id
+    assert image_id is not None
+    studio.models.choose("other")
+    wait_until(lambda: started.is_used("other"))
+    view = watched(studio, studio.reproduce(image_id))[-1]
+    assert (view.status, view.model) == ("done", "emblem-64")
+    again = studio.reproduction(image_id)
+    assert again is not None
+    assert again.identical
+    for file in folder_of(started.settings, "emblem-64").iterdir():
+        file.unlink()
+    with pytest.raises(RequestError, match="painted by the model emblem-64, which is not here"):
+        studio.reproduce(image_id)
+
+
+def test_reading_through_tells_how_far_it_is(settings: Settings, tmp_path: Path) -> None:
+    folder = put_model(settings.models_dir, "small", {"a": torch.zeros(5_000_000)})
+    shares: list[float] = []
+    read_through(folder, shares.append)
+    assert len(shares) > 1
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "a\\b", "C:x", "a\0b", "a\nb", "a" * 201])
+def test_what_is_no_name_of_a_model(name: str) -> None:
+    assert not is_model_name(name)
+    assert is_model_name("my model-64 红")
+
+
+def test_the_command_line_lists_models(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    put_model(settings.models_dir, "emblem-64")
+    put_model(settings.own_models, "odd", family="alien")
+    where = ["--models-dir", str(settings.models_dir), "--data-dir", str(settings.data_dir)]
+    assert main(["models", "list", *where]) == 0
+    emblem, odd = capsys.readouterr().out.splitlines()
+    assert emblem.startswith("emblem-64\t64 px\ten, zh\tMIT\t")
+    assert emblem.endswith("in use")
+    assert odd.startswith("odd\tcannot be used: odd: unknown family 'alien'")
+    assert main(["models", "list", "--json", *where]) == 0
+    values = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(value["name"], value["current"], value["own"]) for value in values] == [
+        ("emblem-64", True, False),
+        ("odd", False, True),
+    ]
+    assert values[0]["spec"]["rows"] == QUICK_SPEC.rows

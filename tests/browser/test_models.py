@@ -1,0 +1,76 @@
+"""The Models tab in a real browser: cards, another model while a job waits, and one that cannot be loaded."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from app.studio import Studio
+from dalle_core.errors import CheckpointError
+from tests.app.test_models import put_model
+from tests.browser.conftest import Visit
+from tests.fakes import SPEC, FakeModel, fake_settings
+
+pytestmark = pytest.mark.browser
+CARD = """# Mine
+
+<img src=x onerror=alert(1)> **bold** [away](javascript:alert(1))
+
+| a | b |
+|---|---|
+| 1 | 2 |
+"""
+
+
+def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_nothing(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    settings = fake_settings(tmp_path, models_dir=tmp_path / "models", model=None, open_browser=False)
+    for name in ("emblem-64", "other", "faulty"):
+        put_model(settings.models_dir, name)
+    put_model(settings.own_models, "alien", family="alien")
+    (settings.models_dir / "other" / "MODEL_CARD.md").write_text(CARD)
+
+    def load(folder: Path, device: object) -> FakeModel:
+        if folder.name == "faulty":
+            raise CheckpointError("faulty is corrupt")
+        styles = ("noto",) if folder.name == "emblem-64" else ("pixel",)
+        spec = replace(SPEC, name=folder.name, sha256=folder.name[0] * 64, styles=styles)
+        return FakeModel(spec=spec, step_seconds=0.004)
+
+    studio = Studio(settings, load)
+    studio.start()
+    visitor = visit(serve_studio(studio))
+    page = visitor.open()
+    expect(page.get_by_role("button", name="noto")).to_be_visible()
+    visitor.paint("first", count=6)
+    expect(page.locator(".run[aria-label=first]")).to_be_visible()
+    visitor.paint("second", count=1)
+    expect(page.locator(".queue").filter(visible=True)).to_contain_text("second")
+    page.get_by_role("tab", name="Models").click()
+    card = page.locator("[data-model=other]")
+    expect(page.locator("[data-model=emblem-64]")).to_have_attribute("data-state", "current")
+    expect(page.locator("[data-model=alien]")).to_contain_text("unknown family")
+    card.get_by_role("button", name="Model card").click()
+    text = page.get_by_role("dialog", name="Model card")
+    expect(text).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(text.locator("td")).to_have_text(["1", "2"])
+    assert text.locator("img, a").count() == 0
+    violations = Axe().run(page).response["violations"]
+    assert [found["id"] for found in violations if found["impact"] in {"serious", "critical"}] == []
+    text.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Use faulty for new pictures").click()
+    expect(page.locator(".model-note")).to_contain_text("faulty is corrupt")
+    card.get_by_role("button", name="Use other for new pictures").click()
+    expect(card).to_have_attribute("data-state", "current")
+    expect(page.locator(".model-status")).to_contain_text("other is ready")
+    page.get_by_role("tab", name="Create").click()
+    expect(page.get_by_role("button", name="pixel")).to_be_visible()
+    visitor.paint("third", count=1)
+    for prompt, model in (("first", "emblem-64"), ("second", "emblem-64"), ("third", "other")):
+        expect(page.locator(f".run[aria-label={prompt}]")).to_have_attribute("data-status", "done")
+        assert {image.model for image in studio.images(prompt, kept_only=False)} == {model}
+    assert visitor.errors == []

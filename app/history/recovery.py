@@ -274,7 +274,8 @@ class _Recovery:
 def index(writer: sqlite3.Connection, image_ids: Iterable[str]) -> None:
     """Add pictures to the search index, by the text that their rows and tags hold now."""
     rows = list(search_rows(writer, json.dumps(list(image_ids))))
-    writer.executemany("INSERT INTO search (rowid, image_id, prompt, style, tags) VALUES (?, ?, ?, ?, ?)", rows)
+    sql = "INSERT OR REPLACE INTO search (rowid, image_id, prompt, style, tags) VALUES (?, ?, ?, ?, ?)"
+    writer.executemany(sql, rows)
 
 
 def _records(marks: Marks, table: str) -> Sequence[Record]:

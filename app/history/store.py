@@ -380,7 +380,7 @@ class History:
         with self._writing() as writer:
             rowid = writer.execute(f"INSERT INTO images ({', '.join(values)}) VALUES ({marks})", values).lastrowid
             writer.execute(
-                "INSERT INTO search (rowid, image_id, prompt, style, tags) VALUES (?, ?, ?, ?, '')",
+                "INSERT OR REPLACE INTO search (rowid, image_id, prompt, style, tags) VALUES (?, ?, ?, ?, '')",
                 (rowid, image_id, indexable(request.prompt), indexable(new.style)),
             )
             for edge in new.edges:  # a parent may have been purged since; the child's recipe still names it

@@ -149,6 +149,14 @@ def test_the_trash_stays_as_it_is_when_the_doctor_mends(gallery: Gallery, made: 
     history.close()
 
 
+def test_a_search_entry_that_outlived_its_picture_stops_no_other(gallery: Gallery, made: dict[str, list[str]]) -> None:
+    (pear,) = made["pears"]  # the last one: the next picture's row has its number
+    with gallery.history.writing() as writer:
+        writer.execute("DELETE FROM images WHERE id = ?", (pear,))
+    (plum,) = paint(gallery.history, "plum")
+    assert (shown(gallery, query="plum"), shown(gallery, query="pear")) == ([plum], [])
+
+
 def test_what_is_in_the_trash_is_sound_to_the_doctor(gallery: Gallery, made: dict[str, list[str]]) -> None:
     gallery.trash(made["cats"])
     assert check_history(gallery.settings) == []

@@ -29,6 +29,8 @@ GUMBEL_F8 = VQGANConfig(
 MASKS = {"transformer.row_mask": "row", "transformer.col_mask": "column", "transformer.conv_mask": "convolution"}
 VQ_NAMES = {"quantize.embed.": "codebook.", "quantize.proj.": "classifier."}
 VQ_UNUSED = ("loss.",)  # what it was trained against
+# Classes that a training checkpoint names beside its tensors; they are read as inert names.
+TRAINING_CLASSES = ("pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",)
 LICENCE = "Apache-2.0"
 
 
@@ -87,7 +89,7 @@ def convert_rudalle(
 
 def read_vqgan(path: Path) -> dict[str, Tensor]:
     """The state dict inside a training checkpoint, by our names."""
-    found = read_pickle(path)
+    found = read_pickle(path, TRAINING_CLASSES)
     state = found.get("state_dict", found) if isinstance(found, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path.name}: expected names and tensors, or a checkpoint with a state_dict of them")
@@ -150,4 +152,5 @@ def _spec(name: str, malevich: MalevichConfig, vqgan: VQGANConfig) -> ModelSpec:
         can_encode=True,
         sha256="",
         preview_rows=4,
+        reranker="siglip2-base-patch32-256",  # which reads Russian
     )

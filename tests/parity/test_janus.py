@@ -13,6 +13,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from torch import Tensor
 
 from dalle_core.errors import CheckpointError
+from dalle_core.families.convert import main
 from dalle_core.families.convert_janus import convert_janus
 from dalle_core.families.janus import JanusModel, empty_network, load_janus
 from dalle_core.families.registry import load_model, read_spec
@@ -263,6 +264,16 @@ def test_an_over_long_prompt_is_cut_and_said(pair: Pair) -> None:
     assert conditioning.value.ids.shape[1] <= 1024
     assert "longer than the model reads (1024 tokens)" in conditioning.notes[0]
     assert "end”" in conditioning.notes[0]
+
+
+def test_the_command_converts_and_says_what_is_wrong(
+    pair: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["janus-pro-1b", str(pair.published), str(tmp_path / "tiny-janus")]) == 0
+    assert read_spec(tmp_path / "tiny-janus") == pair.ours.spec
+    assert main(["janus-pro-1b", str(tmp_path), str(tmp_path / "other")]) == 1
+    assert "missing file" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny-janus"]
 
 
 def test_the_folder_says_what_the_model_is(pair: Pair) -> None:

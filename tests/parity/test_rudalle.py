@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,7 +16,14 @@ from torch import Tensor
 
 from dalle_core.config import MalevichConfig
 from dalle_core.errors import CheckpointError
-from dalle_core.families.convert_rudalle import GUMBEL_F8, VQ_NAMES, PublishedRudalle, convert_rudalle
+from dalle_core.families.convert import RUDALLE, main
+from dalle_core.families.convert_rudalle import (
+    GUMBEL_F8,
+    VQ_NAMES,
+    PublishedRudalle,
+    convert_rudalle,
+    published_files,
+)
 from dalle_core.families.registry import load_model, read_spec
 from dalle_core.families.rudalle import RudalleModel, build_networks, load_rudalle
 from dalle_core.families.rudalle_text import RudalleTokenizer, read_youtokentome
@@ -44,13 +53,26 @@ def published_name(name: str) -> str:
     return name
 
 
+def training_class() -> type:
+    """A class by the name under which training checkpoints mention one of their trainer's."""
+    name = "pytorch_lightning.callbacks.model_checkpoint"
+    for part in ("pytorch_lightning", "pytorch_lightning.callbacks", name):
+        sys.modules[part] = ModuleType(part)
+    found = type("ModelCheckpoint", (), {"__module__": name})
+    sys.modules[name].ModelCheckpoint = found  # type: ignore[attr-defined]
+    return found
+
+
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> PublishedRudalle:
     """Files as the hub has them: half-precision weights without masks, a training checkpoint, the BPE's own text."""
     folder = tmp_path_factory.mktemp("published")
     torch.save(seeded_state(shapes(Malevich(MALEVICH))), folder / "pytorch_model_v3.bin")
     vqgan = seeded_state({published_name(name): shape for name, shape in shapes(VQGAN(GUMBEL)).items()})
-    torch.save({"state_dict": vqgan | {"loss.discriminator.weight": torch.ones(3)}, "epoch": 4}, folder / "vqgan.ckpt")
+    training = {"epoch": 4, "callbacks": {training_class(): {"best": 0.1}}}
+    torch.save({"state_dict": vqgan | {"loss.discriminator.weight": torch.ones(3)}, **training}, folder / "vqgan.ckpt")
+    for part in [part for part in sys.modules if part.partition(".")[0] == "pytorch_lightning"]:
+        del sys.modules[part]
     shutil.copy(DATA / "bpe.model", folder / "bpe.model")
     return PublishedRudalle(folder / "pytorch_model_v3.bin", folder / "vqgan.ckpt", folder / "bpe.model", "v3")
 
@@ -262,6 +284,19 @@ def test_what_is_wrong_is_named_and_nothing_is_left(
     with pytest.raises(CheckpointError, match=message):
         convert(PublishedRudalle(**paths, layout="v3"), tmp_path / "model")
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("kind", RUDALLE)
+def test_the_command_names_the_file_that_is_missing(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "files").mkdir()
+    assert main([kind, str(tmp_path / "files"), str(tmp_path / "model")]) == 1
+    assert "missing file" in capsys.readouterr().err
+    shutil.copy(DATA / "bpe.model", tmp_path / "files")
+    assert main([kind, str(tmp_path / "files"), str(tmp_path / "model")]) == 1
+    assert published_files(kind, tmp_path / "files").transformer.name in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["files"]
 
 
 def test_the_true_shapes() -> None:

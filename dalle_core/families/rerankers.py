@@ -23,7 +23,8 @@ KNOWN = {
     "siglip2-base-patch32-256": "google/siglip2-base-patch32-256",
     "pickscore-v1": "yuvalkirstain/PickScore_v1",
 }
-FILES = ("config.json", "tokenizer.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json")
+FILES = ("config.json", "tokenizer.json", "*.safetensors.index.json")
+WEIGHTS = ("*.safetensors", "pytorch_model.bin")  # the latter where there is none of the former; never run, only read
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 BATCH = 16
 
@@ -150,7 +151,11 @@ def _cached(name: str, *, download: bool) -> Path:
 
     hub_name = KNOWN.get(name, name)
     try:
-        return Path(snapshot_download(hub_name, allow_patterns=list(FILES), local_files_only=not download))
+        for weights in WEIGHTS:
+            patterns = [*FILES, weights]
+            found = Path(snapshot_download(hub_name, allow_patterns=patterns, local_files_only=not download))
+            if any(found.glob(weights)):
+                return found
     except HFValidationError as error:
         known = ", ".join(KNOWN)
         raise CheckpointError(f"{name!r} names no reranker; expected one of {known}, or owner/name") from error
@@ -159,15 +164,14 @@ def _cached(name: str, *, download: bool) -> Path:
             f"The reranker {name} is not on this machine ({hub_name} is not in the hub's cache). "
             f"Known rerankers: {', '.join(KNOWN)}."
         ) from error
+    raise CheckpointError(f"{name}: {hub_name} holds no {' or '.join(WEIGHTS)}")
 
 
 def _load_network(name: str, folder: Path) -> nn.Module:
     from transformers import AutoModel
 
     try:
-        model, report = AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
-        )
+        model, report = AutoModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     except Exception as error:  # the library raises many kinds
         raise CheckpointError(f"{name}: cannot be loaded ({error})") from error
     wrong = [*report["missing_keys"], *report.get("mismatched_keys", ())]

@@ -1,6 +1,7 @@
 """Public rerankers against `transformers` itself: tiny ones with random weights, saved as the published ones are."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,24 @@ def test_what_is_not_here_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(CheckpointError, match=message):
         load_reranker(name, tmp_path / "rerankers", CPU)
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (print, ("boom",))
+
+
+def test_older_weight_files_are_read_and_never_run(published: tuple[str, Any, Path], tmp_path: Path) -> None:
+    kind, model, folder = published
+    copy = Path(shutil.copytree(folder / kind, tmp_path / kind))
+    (copy / "model.safetensors").unlink()
+    torch.save(model.state_dict(), copy / "pytorch_model.bin")
+    images = torch.rand(2, 3, 32, 32)
+    expected = load_reranker(kind, folder, CPU).score(images, "red cat")
+    assert torch.equal(load_reranker(kind, tmp_path, CPU).score(images, "red cat"), expected)
+    torch.save({**model.state_dict(), "more": Bomb()}, copy / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        load_reranker(kind, tmp_path, CPU)
 
 
 def test_a_damaged_folder_is_refused(published: tuple[str, Any, Path], tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ Only what paints is built: language model, image embeddings, head and VQ; the to
 disk. A model's folder holds the published files as they are, under `weights/`, and `tokenizer.json`.
 """
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +39,6 @@ class JanusNetwork(nn.Module):
 
         super().__init__()
         vq = config.vq_config
-        known = inspect.signature(LlamaModel.forward).parameters
-        self.cache_argument = "cache" if "cache" in known else "past_key_values"  # as releases before 5.24 call it
         self.language_model = LlamaModel(config.text_config)
         self.generation_embeddings = nn.Embedding(vq.num_embeddings, vq.embed_dim)
         self.generation_aligner = JanusVQVAEAlignerMLP(vq)
@@ -50,8 +47,7 @@ class JanusNetwork(nn.Module):
 
     def advance(self, stream: Tensor, mask: Tensor | None, cache: "StaticCache") -> Tensor:
         """(R, n, C) more of the stream, which the cache takes in → (R, K) logits of the token behind it."""
-        given: dict[str, Any] = {self.cache_argument: cache}
-        hidden = self.language_model(inputs_embeds=stream, attention_mask=mask, use_cache=True, **given)
+        hidden = self.language_model(inputs_embeds=stream, attention_mask=mask, cache=cache, use_cache=True)
         logits: Tensor = self.generation_head(hidden.last_hidden_state[:, -1])
         return logits
 

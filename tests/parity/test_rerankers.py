@@ -155,7 +155,7 @@ def test_older_weight_files_are_read_and_never_run(published: tuple[str, Any, Pa
     torch.save(model.state_dict(), copy / "pytorch_model.bin")
     images = torch.rand(2, 3, 32, 32)
     expected = load_reranker(kind, folder, CPU).score(images, "red cat")
-    assert torch.equal(load_reranker(kind, tmp_path, CPU).score(images, "red cat"), expected)
+    assert (load_reranker(kind, tmp_path, CPU).score(images, "red cat") - expected).abs().max() < TOLERANCE
     torch.save({**model.state_dict(), "more": Bomb()}, copy / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="cannot be loaded"):
         load_reranker(kind, tmp_path, CPU)

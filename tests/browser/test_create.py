@@ -101,7 +101,7 @@ def test_a_prompt_is_text_and_a_cut_is_told(served: Served, visit: Callable[[str
     visitor = visit(served.url)
     page = visitor.open()
     prompt = "<img src=x onerror=alert(1)> ${1+1} {{value}} " + "word " * 24
-    visitor.paint(prompt, count=1)
+    served.studio.submit(GenerationRequest(prompt.strip(), count=1, keep=1))  # typed, its braces would be a template
     expect(page.locator(".run h2")).to_have_text(prompt.strip())
     expect(page.locator(".notes li")).to_have_text("The prompt was cut after 24 tokens.")
     expect(page.locator(".run")).to_have_attribute("data-status", "done")

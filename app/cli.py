@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from app import care_command
 from app.errors import OutputError
 from app.generate_command import Painted, paint_to_folder, paint_to_history, read_given
+from app.loading import LoadModel
 from app.models import catalogue, current_name
 from app.ranking import with_reranker
 from app.settings import (
@@ -31,7 +32,6 @@ from app.settings import (
 )
 from app.studio import MORE_LIKE_THIS, Studio, image_view, load_model, open_history
 from app.views import ImageView, ModelView, readable_size
-from app.worker import LoadModel
 from dalle_core import __version__
 from dalle_core.errors import DalleError, RequestError
 from dalle_core.request import GenerationRequest

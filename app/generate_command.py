@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from app.errors import DataFolderBusy, HistoryError
+from app.errors import DataFolderBusy, HistoryError, explain
 from app.history import History
 from app.history.files import file_stem, save_beside_others
+from app.loading import LoadModel
 from app.models import current_name, folder_of
 from app.recipes import to_png
 from app.settings import Settings
 from app.sources import MAX_UPLOAD_BYTES, WHOLE, Source, Sources, cut_square, encode, read_picture
 from app.studio import Studio, owner_is_alive, read_job, submit_to_owner
 from app.views import VARIATION, JobView
-from app.worker import LoadModel, explain, make_recipe
+from app.worker import make_recipe
 from dalle_core.errors import CheckpointError, DalleError, ImageError, RequestError
 from dalle_core.request import GenerationRequest
 

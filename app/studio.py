@@ -17,6 +17,7 @@ from app.history.checkup import refuse_lost
 from app.history.files import file_stem, save_beside_others
 from app.history.marks import Sidecar
 from app.history.ownership import acquire, owner_lock
+from app.loading import LoadModel
 from app.models import Models, check_there, current_name
 from app.prompts import Prompts
 from app.ranking import load_candidates, rank
@@ -41,7 +42,7 @@ from app.views import (
     TileState,
 )
 from app.wildcards import Wildcards
-from app.worker import Bell, LoadModel, Worker
+from app.worker import Bell, Worker
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest
 

@@ -127,7 +127,7 @@ class TestTheRerankerAModelIsLoadedWith:
 
     def load(self, tmp_path: Path, model: FakeModel, **flags: object) -> str | None:
         settings = fake_settings(tmp_path, **flags)
-        loaded = with_reranker(fake_loader(model), settings)(settings.model_dir, torch.device("cpu"))
+        loaded = with_reranker(fake_loader(model), settings)(tmp_path, torch.device("cpu"))
         reranker: FakeReranker | None = getattr(loaded, "reranker", None)
         return reranker.name if reranker else None
 

@@ -45,7 +45,7 @@ def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_noth
     studio.start()
     visitor = visit(serve_studio(studio))
     page = visitor.open()
-    expect(page.get_by_role("button", name="noto")).to_be_visible()
+    expect(page.get_by_role("button", name="noto", exact=True)).to_be_visible()
     visitor.paint("first", count=6)
     expect(page.locator(".run[aria-label=first]")).to_be_visible()
     visitor.paint("second", count=1)

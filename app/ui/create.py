@@ -31,7 +31,7 @@ VARYING = """<section class="varying"><p class="varying-row"><span>Vary by</span
 <button type="button" class="link wildcards" aria-expanded="false">Wildcards</button></p>
 <div class="wildcard-list" hidden></div>
 <p class="varying-error" role="alert" hidden></p>
-<div class="variations" hidden><p class="variations-count" role="status"></p>
+<div class="expansions" hidden><p class="expansions-count" role="status"></p>
 <div class="chip-row" role="group" aria-label="Variations of the prompt"></div>
 <button type="button" class="quiet as-grid">Paint as grid</button></div></section>"""
 VARYING_SCRIPT = "dalleStudio.varying(element, {server, paintGrid: () => trigger('paint_grid', {})})"

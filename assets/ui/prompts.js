@@ -11,8 +11,8 @@
   class Varying {
     constructor(element, { server, paintGrid }) {
       this.server = server;
-      this.box = element.querySelector(".variations");
-      this.count = element.querySelector(".variations-count");
+      this.box = element.querySelector(".expansions");
+      this.count = element.querySelector(".expansions-count");
       this.list = this.box.querySelector(".chip-row");
       this.grid = element.querySelector(".as-grid");
       this.wrong = element.querySelector(".varying-error");

@@ -102,7 +102,7 @@ class TestPromptVariations:
         visitor = visit(served.url)
         page = visitor.open()
         page.locator("#prompt textarea").fill("{red|blue} {cat|dog}")
-        expect(page.locator(".variations-count")).to_contain_text("4 variations")
+        expect(page.locator(".expansions-count")).to_contain_text("4 variations")
         expect(page.locator(".variation")).to_have_text(["red cat", "red dog", "blue cat", "blue dog"])
         page.get_by_role("button", name="blue cat").click()
         page.locator("#count input").fill("2")

@@ -19,6 +19,15 @@ from dalle_core.request import GenerationRequest
 DEFAULTS = GenerationRequest(prompt="defaults", count=9, keep=4)
 CHIPS = '<section class="chips"><h3>${title}</h3><div class="chip-row"></div></section>'
 MESSAGE = '<div class="message" role="alert" hidden></div>'
+# What the picture dialog hands back to the forms, whichever tab opened it.
+SENDS = """{
+    useSeed: image => trigger('use_seed', {image}),
+    usePrompt: image => trigger('use_prompt', {image}),
+    useSettings: image => trigger('use_settings', {image}),
+    completeFrom: image => trigger('complete_from', {image}),
+    varyFrom: image => trigger('vary_from', {image}),
+    exploreFrom: image => trigger('explore_from', {image}),
+}"""
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 

@@ -12,7 +12,7 @@ import gradio as gr
 from app.studio import Studio
 from app.ui import controls, recipe_drop
 from app.ui.browser_calls import browser_calls
-from app.ui.controls import PRIVATE, event_field, script_html, submitted, wire_numbers, wire_stop
+from app.ui.controls import PRIVATE, SENDS, event_field, script_html, submitted, wire_numbers, wire_stop
 from app.ui.form import form_values, read_form, restored, tokens_fit, with_restored
 from app.ui.job_calls import job_calls
 from app.ui.payloads import Payload
@@ -39,14 +39,7 @@ RESTORED = """<p class="restored" role="status" hidden><span></span>
 <button type="button" class="link" aria-label="Forget what was restored beside the form">Forget</button></p>"""
 QUEUE = '<section class="queue" aria-label="Queue" hidden></section>'
 
-BOARD_SCRIPT = """dalleStudio.board(element, {server, send: {
-    useSeed: image => trigger('use_seed', {image}),
-    usePrompt: image => trigger('use_prompt', {image}),
-    useSettings: image => trigger('use_settings', {image}),
-    completeFrom: image => trigger('complete_from', {image}),
-    varyFrom: image => trigger('vary_from', {image}),
-    exploreFrom: image => trigger('explore_from', {image}),
-}})"""
+BOARD_SCRIPT = f"dalleStudio.board(element, {{server, send: {SENDS}}})"
 
 
 @dataclass(frozen=True)

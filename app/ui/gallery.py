@@ -6,7 +6,7 @@ from app.studio import Studio
 from app.ui.baskets import Baskets
 from app.ui.browser_calls import browser_calls
 from app.ui.care_calls import care_calls
-from app.ui.controls import script_html
+from app.ui.controls import SENDS, script_html
 from app.ui.gallery_calls import gallery_calls
 
 GALLERY = """<div class="gallery"><nav class="places" id="gallery-places" aria-label="Places"></nav>
@@ -26,14 +26,7 @@ placeholder="Search prompts, styles and tags" aria-label="Search the gallery">
 <button type="button" class="quiet fresh" hidden>Show what is new</button>
 <div class="history-note"></div>
 <div class="shelf" role="listbox" aria-multiselectable="true" aria-label="Pictures" hidden></div></div></div>"""
-SCRIPT = """dalleStudio.gallery(element, {server, send: {
-    useSeed: image => trigger('use_seed', {image}),
-    usePrompt: image => trigger('use_prompt', {image}),
-    useSettings: image => trigger('use_settings', {image}),
-    completeFrom: image => trigger('complete_from', {image}),
-    varyFrom: image => trigger('vary_from', {image}),
-    exploreFrom: image => trigger('explore_from', {image}),
-}})"""
+SCRIPT = f"dalleStudio.gallery(element, {{server, send: {SENDS}}})"
 
 
 def layout(studio: Studio, baskets: Baskets) -> gr.HTML:

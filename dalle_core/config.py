@@ -70,6 +70,7 @@ class TransformerConfig(NetworkConfig):
     dropout: float = 0.0
     attention: tuple[str, ...] = ("dense",)  # patterns, repeated over the layers; see layers.attention_mask
     attention_kernel: int = 5  # side of the "conv" pattern's window
+    sentence: int = 0  # width of a feature of the whole text, told to every image position; 0 has none
 
     @property
     def image_length(self) -> int:

@@ -8,6 +8,10 @@ digit.
 Digits: an FSQ code is a mixed-radix number whose digits mean something each, so a token is embedded as the sum of its
 digits' embeddings, and its digits are predicted one after another: exact chain rule, p(d₁)·p(d₂|d₁)·…, from the
 trunk's state at that position. A plain codebook of K codes is the case of a single digit, levels (K,).
+
+Sentence: what a text says as a whole is slow to learn through attention alone from few thousand pictures, so a feature
+of the text (CLIP's, as DALL·E 2 gives it its decoder; 2204.06125, section 2.1) may be added wherever an image token is
+predicted.
 """
 
 from dataclasses import dataclass
@@ -78,6 +82,7 @@ class DecodeState:
     hidden: Tensor  # (R, C), R rows: conditional ones, then unconditional ones
     position: int  # of the image token being written
     digits: list[Tensor]
+    told: Tensor  # (R, 1, C), or a zero: the sentence's part of every image position
 
 
 class Transformer(nn.Module):
@@ -97,6 +102,7 @@ class Transformer(nn.Module):
             for _ in range(config.layers)
         )
         self.norm = nn.RMSNorm(config.width)
+        self.sentence = nn.Linear(config.sentence, config.width, bias=False) if config.sentence else None
         self.head = DigitHead(config.levels, config.width)
         for pattern in set(config.attention):
             mask = attention_mask(pattern, config.text_length, config.rows, config.cols, config.attention_kernel)
@@ -105,15 +111,18 @@ class Transformer(nn.Module):
 
     # --- training ---
 
-    def forward(self, text: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, text: Tensor, tokens: Tensor, sentence: Tensor | None = None,
+                shown: Tensor | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
         """(B, T) text ids and (B, N) image tokens → negative log-likelihoods (B, T-1) and (B, N), in nats.
 
         A text position's loss is that of the following text token; every image token has one, the first being
-        predicted from the last text position.
+        predicted from the last text position. `sentence` is (B, F) features of unit length, F being the config's; None
+        where that is 0. `shown` (B, N) marks the image tokens that later ones may see, in training; None shows all.
         """
         self._check(text, tokens)
         digits = split_digits(tokens, self.config.levels)  # (B, N, D)
-        stream = torch.cat([self._embed_text(text), self._embed_image(digits[:, :-1])], dim=1)  # (B, T+N-1, C)
+        shown = None if shown is None else shown[:, :-1]
+        stream = self._stream(text, digits[:, :-1], self._told(sentence, len(text)), shown)  # (B, T+N-1, C)
         hidden = self._trunk(self.dropout(stream))
         T = text.shape[1]
         return self._text_losses(hidden[:, : T - 1], text[:, 1:]), self.head.losses(hidden[:, T - 1 :], digits)
@@ -127,16 +136,35 @@ class Transformer(nn.Module):
         if (text.shape[1], tokens.shape[1]) != expected:
             raise ValueError(f"expected (text, image) lengths {expected}, got {(text.shape[1], tokens.shape[1])}")
 
+    def _stream(self, text: Tensor, digits: Tensor, told: Tensor, shown: Tensor | None = None) -> Tensor:
+        """(B, T) and (B, n, D) → (B, T+n, C). The last text position, which predicts a token, is told the sentence."""
+        words = self._embed_text(text)
+        image = self._embed_image(digits, shown=shown) + told
+        return torch.cat([words[:, :-1], words[:, -1:] + told, image], dim=1)
+
+    def _told(self, sentence: Tensor | None, batch: int) -> Tensor:
+        """(B, F) → (B, 1, C); a zero where the config has no sentence."""
+        expected = (batch, self.config.sentence) if self.sentence is not None else None
+        found = None if sentence is None else tuple(sentence.shape)
+        if found != expected:
+            raise ValueError(f"expected sentence features of shape {expected}, got {found}")
+        if self.sentence is None or sentence is None:
+            return self.norm.weight.new_zeros(())
+        told: Tensor = self.sentence(sentence * self.config.sentence**0.5)  # to a mean square of 1
+        return told.unsqueeze(1)
+
     def _embed_text(self, text: Tensor) -> Tensor:
         embedded: Tensor = self.text_embedding(text) + self.text_position.weight
         return embedded
 
-    def _embed_image(self, digits: Tensor, start: int = 0) -> Tensor:
-        """(B, n, D) digits of the tokens at start, start+1, … → (B, n, C)."""
+    def _embed_image(self, digits: Tensor, start: int = 0, shown: Tensor | None = None) -> Tensor:
+        """(B, n, D) digits of the tokens at start, start+1, … → (B, n, C). Of one not shown only the place is told."""
         place = torch.arange(start, start + digits.shape[1], device=digits.device)
         where = self.row_position(place // self.config.cols) + self.col_position(place % self.config.cols)
-        embedded: Tensor = self.image_embedding(digits) + where
-        return embedded
+        embedded: Tensor = self.image_embedding(digits)
+        if shown is not None:
+            embedded = embedded * shown.unsqueeze(-1)
+        return embedded + where
 
     def _trunk(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         start = 0 if cache is None else cache.filled
@@ -155,15 +183,15 @@ class Transformer(nn.Module):
 
     # --- decoding ---
 
-    def prefill(self, text: Tensor, prefix: Tensor) -> tuple[DecodeState, Tensor]:
-        """(R, T) text ids, (R, P) given tokens → the state and the (R, L) logits of the next token's first digit."""
-        config = self.config
-        stream = self._embed_text(text)
-        if prefix.shape[1]:
-            stream = torch.cat([stream, self._embed_image(split_digits(prefix, config.levels))], dim=1)
+    def prefill(self, text: Tensor, prefix: Tensor, sentence: Tensor | None = None) -> tuple[DecodeState, Tensor]:
+        """(R, T) text ids, (R, P) given tokens, (R, F) sentence features or None → the state and the (R, L) logits of
+        the next token's first digit.
+        """
+        config, told = self.config, self._told(sentence, len(text))
+        stream = self._stream(text, split_digits(prefix, config.levels), told)
         cache = KVCache(config.layers, len(text), config.heads, config.length, config.width // config.heads, stream)
         hidden = self._trunk(stream, cache)[:, -1]
-        state = DecodeState(cache, hidden, prefix.shape[1], [])
+        state = DecodeState(cache, hidden, prefix.shape[1], [], told)
         return state, self._digit_logits(state)
 
     def next_logits(self, state: DecodeState, digit: Tensor) -> Tensor:
@@ -174,7 +202,7 @@ class Transformer(nn.Module):
             state.hidden = state.hidden + self.head.embedding.one(digit, place)
         else:
             token = torch.stack(state.digits, dim=-1).unsqueeze(1)  # (R, 1, D)
-            state.hidden = self._trunk(self._embed_image(token, state.position), state.cache)[:, -1]
+            state.hidden = self._trunk(self._embed_image(token, state.position) + state.told, state.cache)[:, -1]
             state.position += 1
             state.digits = []
         return self._digit_logits(state)

@@ -20,6 +20,14 @@ from dalle_core.tokenizers import TextTokenizer
 from dalle_core.transformer import DecodeState, Transformer
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the transformer is told of G prompts: (G, T) text ids, and (G, F) CLIP features if it takes sentences."""
+
+    ids: Tensor
+    sentences: Tensor | None
+
+
 @dataclass
 class BundledState:
     decode: DecodeState
@@ -50,7 +58,13 @@ class BundledModel:
             if text.cut
         )
         ids = torch.tensor([text.ids for text in encoded], device=self.device)
-        return Conditioning(tuple(prompts), ids, notes)
+        return Conditioning(tuple(prompts), Told(ids, self._sentences(ids)), notes)
+
+    @torch.inference_mode()
+    def _sentences(self, ids: Tensor) -> Tensor | None:
+        if not self.transformer.config.sentence:
+            return None
+        return self.reranker.clip.encode_texts(ids, self.tokenizer.pad_id)
 
     @torch.inference_mode()
     def image_to_tokens(self, images: Tensor) -> Tensor:
@@ -63,10 +77,12 @@ class BundledModel:
 
     @torch.inference_mode()
     def prefill(self, conditioning: Conditioning, prefix_tokens: Tensor, count: int) -> tuple[BundledState, Tensor]:
-        text: Tensor = conditioning.value.repeat_interleave(count, dim=0)  # (G·B, T)
+        told: Told = conditioning.value
+        text = told.ids.repeat_interleave(count, dim=0)  # (G·B, T)
+        sentences = None if told.sentences is None else told.sentences.repeat_interleave(count, dim=0)
         groups = len(conditioning.prompts)
         prefix = prefix_tokens.to(self.device).expand(len(text), -1)
-        state, logits = self.transformer.prefill(text, prefix)
+        state, logits = self.transformer.prefill(text, prefix, sentences)
         return BundledState(state, groups), logits.view(groups, count, -1)
 
     @torch.inference_mode()
@@ -89,6 +105,11 @@ def load_bundled(folder: Path, device: torch.device) -> BundledModel:
     assert isinstance(clip, CLIP)
     if dvae.config.levels != transformer.config.levels or dvae.config.grid != transformer.config.rows:
         raise CheckpointError(f"{folder.name}: dVAE and transformer disagree about the tokens they share")
+    if transformer.config.sentence not in (0, clip.config.dim):
+        raise CheckpointError(
+            f"{folder.name}: the transformer takes sentences of {transformer.config.sentence} numbers, "
+            f"CLIP gives {clip.config.dim}"
+        )
     tokenizer = TextTokenizer.load(
         folder / "tokenizer.json", transformer.config.text_length, transformer.config.vocab_size
     )

@@ -114,8 +114,16 @@ def unbundle(source: Path, workshop: Workshop) -> Path:
         if module.config != wanted:
             raise TrainingError(f"{source.name}'s {stage} is {module.config}, the preset's {wanted}.")
         (folder / stage).mkdir()
-        torch.save(module.state_dict(), folder / stage / ("best.pt" if stage == "dvae" else "start.pt"))
+        for name in _taken_up(stage, workshop):
+            torch.save(module.state_dict(), folder / stage / f"{name}.pt")
     return folder
+
+
+def _taken_up(stage: str, workshop: Workshop) -> tuple[str, ...]:
+    """As what: what training goes on from, or the best there is, which other networks are trained upon."""
+    if stage == "clip" and workshop.preset.transformer.sentence:
+        return "start", "best"
+    return ("best",) if stage == "dvae" else ("start",)
 
 
 def _config(model: BundledModel, workshop: Workshop, files: dict[str, str]) -> dict[str, Any]:

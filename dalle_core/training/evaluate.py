@@ -117,7 +117,7 @@ def _row(name: str, value: float, text: str, **more: Any) -> dict[str, Any]:
 def _real(workshop: Workshop, model: BundledModel, judge: Judge) -> list[dict[str, Any]]:
     stream = workshop.stream("test")
     rebuilt = DVAEObjective(model.dvae, stream, 1).evaluate()
-    bits = TransformerObjective(model.transformer, model.dvae, model.tokenizer, stream).evaluate()
+    bits = TransformerObjective(model.transformer, model.dvae, model.tokenizer, stream, model.reranker.clip).evaluate()
     real = JudgeObjective(judge, stream)
     own = real.evaluate()
     hits = _judged_reconstructions(model, judge, real)

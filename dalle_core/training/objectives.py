@@ -110,29 +110,47 @@ class TransformerObjective:
     TEXT_WEIGHT, IMAGE_WEIGHT = 1 / 8, 7 / 8  # the paper's (2102.12092, section 2.2)
     UNCONDITIONAL_SHARE = 0.1  # of captions are left out, which is what guidance needs
     BPE_DROPOUT = 0.1
+    VEILED_SHARE = 0.5  # of pictures hide tokens from what follows them, as word dropout does in text (1511.06349):
+    # else the picture so far, which tells more than a caption, is all that the network learns to go by
 
-    def __init__(self, model: Transformer, dvae: DiscreteVAE, tokenizer: TextTokenizer, stream: BatchStream) -> None:
+    def __init__(self, model: Transformer, dvae: DiscreteVAE, tokenizer: TextTokenizer, stream: BatchStream,
+                 clip: CLIP | None) -> None:  # fmt: skip
+        """`clip` is needed by a model that is told sentences."""
         self.model = model
         self.dvae = dvae.eval().requires_grad_(False)
+        self.clip = clip.eval().requires_grad_(False) if clip is not None and model.config.sentence else None
         self.tokenizer = tokenizer
         self.stream = stream
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
 
     def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
         drawn, first = self.stream.at(step, batch, seed), self.stream.world.share(batch).start
-        streams = (np.random.default_rng((seed, 3, step, first + i)) for i in range(len(drawn.captions)))
+        streams = [np.random.default_rng((seed, 3, step, first + i)) for i in range(len(drawn.captions))]
         pairs = zip(drawn.captions, streams, strict=True)
-        text = torch.tensor([self._encode(caption, rng) for caption, rng in pairs])
-        text_loss, image_loss = self._losses(text, drawn.images)
+        captions = ["" if rng.random() < self.UNCONDITIONAL_SHARE else caption for caption, rng in pairs]
+        text = torch.tensor([self._encode(caption, rng) for caption, rng in zip(captions, streams, strict=True)])
+        shown = torch.from_numpy(np.stack([self._shown(rng) for rng in streams]))
+        text_loss, image_loss = self._losses(text, captions, drawn.images, shown)
         total = self.TEXT_WEIGHT * text_loss + self.IMAGE_WEIGHT * image_loss
         return total, {"text": float(text_loss.detach()), "image": float(image_loss.detach())}
 
     def _encode(self, caption: str, rng: np.random.Generator) -> tuple[int, ...]:
-        caption = "" if rng.random() < self.UNCONDITIONAL_SHARE else caption
         dropout = self.BPE_DROPOUT if rng.random() < 0.5 else 0.0
         return self.tokenizer.encode_with_dropout(caption, dropout, int(rng.integers(2**31)))
 
-    def _losses(self, text: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _shown(self, rng: np.random.Generator) -> np.ndarray:
+        """(N,) bool: all of a picture's tokens, or of a veiled one any share from all to none, and rather few."""
+        share = 1.0 if rng.random() >= self.VEILED_SHARE else rng.random() ** 2
+        return rng.random(self.model.config.image_length) < share
+
+    def _sentences(self, captions: list[str], device: torch.device) -> Tensor | None:
+        """(B, F) features of the captions, spelt the usual way whatever BPE dropout does to the text."""
+        if self.clip is None:
+            return None
+        return self.clip.encode_texts(self.tokenizer.batch(captions).to(device), self.tokenizer.pad_id)
+
+    def _losses(self, text: Tensor, captions: list[str], images: Tensor,
+                shown: Tensor | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
         device = next(self.model.parameters()).device
         text = text.to(device)
         with (
@@ -140,7 +158,8 @@ class TransformerObjective:
             torch.autocast(device.type, enabled=False),
         ):  # codes are rounded: only fp32 gives the true ones
             tokens = self.dvae.encode(images.to(device))
-        text_nll, image_nll = self.model(text, tokens)
+            sentences = self._sentences(captions, device)
+        text_nll, image_nll = self.model(text, tokens, sentences, None if shown is None else shown.to(device))
         real = text[:, 1:] != self.tokenizer.pad_id
         words = self.stream.world.mean(real.sum().float()).clamp_min(
             1
@@ -148,7 +167,9 @@ class TransformerObjective:
         return (text_nll * real).sum() / words, image_nll.mean()
 
     def evaluate(self) -> dict[str, float]:
-        pairs = [self._losses(self.tokenizer.batch(batch.captions), batch.images) for batch in self.held]
+        pairs = [
+            self._losses(self.tokenizer.batch(batch.captions), batch.captions, batch.images) for batch in self.held
+        ]
         text, image = (float(torch.stack(part).mean()) for part in zip(*pairs, strict=True))
         return {"loss": image, "text": text, "bits_per_token": image / math.log(2)}
 

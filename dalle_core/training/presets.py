@@ -9,7 +9,7 @@ from dalle_core.errors import TrainingError
 from dalle_core.training.loop import Schedule
 from dalle_core.training.scenes import Mixture
 
-STAGES = ("dvae", "transformer", "clip", "judge")
+STAGES = ("dvae", "clip", "transformer", "judge")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ PRESETS = {
         dvae=DVAEConfig(image_size=32, channels=(8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1),
                         sharpen_channels=8, levels=(5, 4)),
         transformer=TransformerConfig(vocab_size=512, text_length=16, rows=4, cols=4, levels=(5, 4), layers=2, width=32,
-                                      heads=2, hidden=64, dropout=0.1),
+                                      heads=2, hidden=64, dropout=0.1, sentence=16),
         clip=CLIPConfig(image_size=32, channels=(8, 16), image_blocks=(1, 1), vocab_size=512, text_length=16,
                         text_layers=1, text_width=16, text_heads=2, dim=16),
         schedules=Schedules(
@@ -96,6 +96,7 @@ def _check_agreement(preset: Preset) -> None:
         ("the dvae's token grid and transformer.rows, cols", (dvae.grid,) * 2, (transformer.rows, transformer.cols)),
         ("transformer.text_length and clip.text_length", transformer.text_length, clip.text_length),
         ("dvae.image_size and clip.image_size", dvae.image_size, clip.image_size),
+        ("transformer.sentence, unless it is 0, and clip.dim", transformer.sentence or clip.dim, clip.dim),
     ):
         if one != other:
             raise TrainingError(f"{what} must be equal, but are {one} and {other}; override both")

@@ -1,6 +1,6 @@
 """The rooms of a training project: where art, runs and finished parts lie, and how each network is built and loaded.
 
-Knows the order of the stages: art → text → dvae → transformer, with clip and judge beside them.
+Knows the order of the stages: art → text → dvae, clip → transformer, with the judge beside them.
 """
 
 import hashlib
@@ -114,10 +114,16 @@ class Workshop:
         if stage in ("transformer", "clip"):
             self.tokenizer()
             found["tokenizer"] = sha256_of(self.folder / "tokenizer.json")
-        if stage == "transformer":
-            self.trained("dvae")
-            found["dvae"] = sha256_of(self.folder / "dvae" / "best.pt")
+        for part in self._parts(stage):
+            self.trained(part)
+            found[part] = sha256_of(self.folder / part / "best.pt")
         return found
+
+    def _parts(self, stage: str) -> tuple[str, ...]:
+        """The networks that a stage's own is trained upon."""
+        if stage != "transformer":
+            return ()
+        return ("dvae", "clip") if self.preset.transformer.sentence else ("dvae",)
 
     def check_inputs(self, stage: str) -> None:
         """Write down what a new run is made from; refuse one that was made from something else."""
@@ -152,8 +158,8 @@ class Workshop:
             return JudgeObjective(network, stream)
         if stage == "clip":
             return CLIPObjective(network, self.tokenizer(), stream)
-        dvae: Any = self.trained("dvae")
-        return TransformerObjective(network, dvae, self.tokenizer(), stream)
+        parts: dict[str, Any] = {part: self.trained(part) for part in self._parts(stage)}
+        return TransformerObjective(network, parts["dvae"], self.tokenizer(), stream, parts.get("clip"))
 
     def train(self, stage: str, until: int | None = None) -> Progress:
         schedule = getattr(self.preset.schedules, stage)

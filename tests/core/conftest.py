@@ -43,7 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     common = ["--preset", "test", "--art", str(root / "art"), "--runs", str(root / "runs"), "--device", "cpu"]
     own = ["--folder", str(root / "pictures"), "--captions", str(captions)]
     assert main(["art", *common, *own]) == 0
-    for stage in ("text", "dvae", "transformer", "clip", "judge"):
+    for stage in ("text", "dvae", "clip", "transformer", "judge"):
         assert main([stage, *common]) == 0
     assert main(["evaluate", *common, "--prompts", "4", "--candidates", "2"]) == 0
     assert main(["sheet", *common, "--out", str(root / "sheets")]) == 0

@@ -52,7 +52,7 @@ def test_a_run_is_bound_to_what_it_was_made_from(project: Path, tmp_path: Path) 
     changed.trained("transformer")
     tokenizer = runs / "test" / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text() + "\n")
-    with pytest.raises(TrainingError, match="transformer was trained on another tokenizer than there is now"):
+    with pytest.raises(TrainingError, match="clip was trained on another tokenizer than there is now"):
         changed.trained("transformer")
     with pytest.raises(TrainingError, match="clip was trained on another tokenizer"):
         changed.train("clip")

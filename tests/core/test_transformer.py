@@ -24,16 +24,28 @@ def network(request: pytest.FixtureRequest) -> Transformer:
     return Transformer(replace(TINY, attention=request.param, attention_kernel=3)).eval().requires_grad_(False)
 
 
+@pytest.fixture(scope="module")
+def told() -> Transformer:
+    """One that takes a sentence's feature, of 7 numbers."""
+    torch.manual_seed(0)
+    return Transformer(replace(TINY, sentence=7)).eval().requires_grad_(False)
+
+
+def random_sentences(batch: int = 3) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.randn(batch, 7, generator=torch.Generator().manual_seed(2)), dim=-1)
+
+
 def random_batch(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     text = torch.randint(0, TINY.vocab_size, (batch, TINY.text_length), generator=generator)
     return text, torch.randint(0, 60, (batch, TINY.image_length), generator=generator)
 
 
-def decoded_nll(network: Transformer, text: torch.Tensor, tokens: torch.Tensor, prefix: int) -> torch.Tensor:
+def decoded_nll(network: Transformer, text: torch.Tensor, tokens: torch.Tensor, prefix: int,
+                sentence: torch.Tensor | None = None) -> torch.Tensor:  # fmt: skip
     """Negative log-likelihood of tokens[prefix:], taken one digit at a time through the cache."""
     digits = split_digits(tokens, TINY.levels)
-    state, logits = network.prefill(text, tokens[:, :prefix])
+    state, logits = network.prefill(text, tokens[:, :prefix], sentence)
     columns = []
     for position in range(prefix, TINY.image_length):
         total = torch.zeros(len(text))
@@ -51,6 +63,31 @@ def test_cached_decoding_equals_one_pass(network: Transformer, prefix: int) -> N
     text, tokens = random_batch()
     _, image_nll = network(text, tokens)
     torch.testing.assert_close(decoded_nll(network, text, tokens, prefix), image_nll[:, prefix:], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("prefix", [0, 4])
+def test_cached_decoding_equals_one_pass_when_told_a_sentence(told: Transformer, prefix: int) -> None:
+    (text, tokens), sentence = random_batch(), random_sentences()
+    _, image_nll = told(text, tokens, sentence)
+    decoded = decoded_nll(told, text, tokens, prefix, sentence)
+    torch.testing.assert_close(decoded, image_nll[:, prefix:], atol=1e-5, rtol=0)
+
+
+def test_a_sentence_changes_every_image_token_and_no_text(told: Transformer) -> None:
+    (text, tokens), sentence = random_batch(), random_sentences()
+    before, after = told(text, tokens, sentence), told(text, tokens, -sentence)
+    assert torch.equal(before[0], after[0])
+    assert bool((before[1] != after[1]).all())
+
+
+def test_a_sentence_of_the_wrong_width_or_none_is_refused(told: Transformer, network: Transformer) -> None:
+    text, tokens = random_batch()
+    with pytest.raises(ValueError, match=r"sentence features of shape \(3, 7\), got \(3, 5\)"):
+        told(text, tokens, random_sentences()[:, :5])
+    with pytest.raises(ValueError, match=r"shape \(3, 7\), got None"):
+        told.prefill(text, tokens[:, :0])
+    with pytest.raises(ValueError, match=r"shape None, got \(3, 7\)"):
+        network(text, tokens, random_sentences())
 
 
 def test_batched_equals_single(network: Transformer) -> None:

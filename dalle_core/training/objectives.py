@@ -110,8 +110,6 @@ class TransformerObjective:
     TEXT_WEIGHT, IMAGE_WEIGHT = 1 / 8, 7 / 8  # the paper's (2102.12092, section 2.2)
     UNCONDITIONAL_SHARE = 0.1  # of captions are left out, which is what guidance needs
     BPE_DROPOUT = 0.1
-    VEILED_SHARE = 0.5  # of pictures hide tokens from what follows them, as word dropout does in text (1511.06349):
-    # else the picture so far, which tells more than a caption, is all that the network learns to go by
 
     def __init__(self, model: Transformer, dvae: DiscreteVAE, tokenizer: TextTokenizer, stream: BatchStream,
                  clip: CLIP | None) -> None:  # fmt: skip
@@ -140,7 +138,7 @@ class TransformerObjective:
 
     def _shown(self, rng: np.random.Generator) -> np.ndarray:
         """(N,) bool: all of a picture's tokens, or of a veiled one any share from all to none, and rather few."""
-        share = 1.0 if rng.random() >= self.VEILED_SHARE else rng.random() ** 2
+        share = 1.0 if rng.random() >= self.stream.mixture.veiled else rng.random() ** 2
         return rng.random(self.model.config.image_length) < share
 
     def _sentences(self, captions: list[str], device: torch.device) -> Tensor | None:

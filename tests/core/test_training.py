@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -13,6 +14,7 @@ from dalle_core.errors import TrainingError
 from dalle_core.training.__main__ import main
 from dalle_core.training.card import training_record
 from dalle_core.training.loop import Run, read_metrics
+from dalle_core.training.objectives import TransformerObjective
 from dalle_core.training.presets import preset
 from dalle_core.training.workshop import Workshop
 
@@ -146,3 +148,16 @@ def test_bf16_training_stays_near_fp32(workshop: Workshop, tmp_path: Path) -> No
         losses.append(run.train().best_loss)
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
     assert losses[0] != losses[1]
+
+
+def test_a_veiled_picture_shows_few_tokens_and_any_other_all(workshop: Workshop) -> None:
+    objective = workshop.objective("transformer")
+    assert isinstance(objective, TransformerObjective)
+
+    def shares(veiled: float) -> np.ndarray:
+        objective.stream.mixture = replace(workshop.preset.mixture, veiled=veiled)
+        return np.array([objective._shown(np.random.default_rng(seed)).mean() for seed in range(200)])
+
+    assert (shares(0) == 1).all()
+    assert shares(1).mean() == pytest.approx(1 / 3, abs=0.08)  # the mean of a squared uniform number
+    assert 0.4 < (shares(0.5) == 1).mean() < 0.6

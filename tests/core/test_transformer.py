@@ -185,3 +185,17 @@ def test_it_learns() -> None:
         loss.backward()
         optimizer.step()
     assert float(loss.detach()) < 0.3
+
+
+def test_of_a_token_not_shown_only_the_place_is_told(network: Transformer) -> None:
+    """What is hidden changes nothing, not even where it is itself predicted from its own place."""
+    text, tokens = random_batch(1)
+    shown = torch.ones(1, TINY.image_length, dtype=torch.bool)
+    shown[0, 5] = False
+    changed = tokens.clone()
+    changed[0, 5] = (changed[0, 5] + 31) % 60
+    before, after = network(text, tokens, shown=shown)[1], network(text, changed, shown=shown)[1]
+    others = torch.arange(TINY.image_length) != 5
+    assert torch.equal(before[0, others], after[0, others])
+    assert before[0, 5] != after[0, 5]
+    assert not torch.allclose(before[0, 6:], network(text, tokens)[1][0, 6:])

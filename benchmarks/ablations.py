@@ -28,7 +28,7 @@ class Ablation:
     changes: Mapping[str, str]
 
 
-SMALL, LARGE = "4,4,4,4,4", "8,8,8,6,5"
+LARGE = "8,8,8,6,5"
 PLAIN = {
     "schedules.transformer.muon_rate": "0",
     "transformer.sentence": "0",
@@ -36,7 +36,7 @@ PLAIN = {
 }
 MUON = PLAIN | {"schedules.transformer.muon_rate": "0.02"}
 ABLATIONS = (
-    Ablation("dvae", "FSQ, 1,024 codes", {"dvae.levels": SMALL, "transformer.levels": SMALL}),
+    Ablation("dvae", "FSQ, 1,024 codes", {}),
     Ablation("dvae", "FSQ, 15,360 codes", {"dvae.levels": LARGE, "transformer.levels": LARGE}),
     Ablation(
         "dvae",

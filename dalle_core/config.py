@@ -39,7 +39,7 @@ class DVAEConfig(NetworkConfig):
     sharpen_channels: int = 32  # width of the decoder's last stage, at twice the patch grid
     sharpen_blocks: int = 1
     quantizer: str = "fsq"
-    levels: tuple[int, ...] = (8, 8, 8, 6, 5)  # of the FSQ digits; a plain codebook of K codes is (K,)
+    levels: tuple[int, ...] = (4, 4, 4, 4, 4)  # of the FSQ digits; a plain codebook of K codes is (K,)
     embed_dim: int = 128  # of a learned codebook's codes; FSQ has none
     likelihood: str = "pixels"  # what the decoder says of a pixel: its value, or a "logit-laplace" distribution
 
@@ -62,7 +62,7 @@ class TransformerConfig(NetworkConfig):
     text_length: int = 24
     rows: int = 8
     cols: int = 8
-    levels: tuple[int, ...] = (8, 8, 8, 6, 5)  # digits of one image token; a plain codebook is (K,)
+    levels: tuple[int, ...] = (4, 4, 4, 4, 4)  # digits of one image token; a plain codebook is (K,)
     layers: int = 6
     width: int = 256
     heads: int = 4

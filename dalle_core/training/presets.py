@@ -37,20 +37,21 @@ class Preset:
 
 
 PRESETS = {
-    # Two CPU cores: 50 minutes for the dVAE, 2 to 3 hours for the transformer, 20 minutes each for CLIP and judge.
+    # Two CPU cores: 50 minutes for the dVAE, 3 hours for the transformer, 40 minutes for CLIP, 10 for the judge.
     "emblem-64": Preset(
         name="emblem-64",
         render_size=128,
         captions=40_000,
         mixture=Mixture(),
         dvae=DVAEConfig(),
-        transformer=TransformerConfig(),
+        transformer=TransformerConfig(sentence=192),
         clip=CLIPConfig(),
         schedules=Schedules(
             dvae=Schedule(steps=2800, learning_rate=1.5e-3, cooldown=0.4, ema=0.997, evaluate_every=200),
-            transformer=Schedule(steps=3000, batch=64, learning_rate=8e-4, muon_rate=0.007, cooldown=0.7,
+            transformer=Schedule(steps=8000, batch=64, learning_rate=1e-3, muon_rate=0.01, cooldown=0.7,
                                  betas=(0.9, 0.95), weight_decay=0.05, ema=0.998, evaluate_every=250, patience=8),
-            clip=Schedule(steps=1800, batch=96, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
+            clip=Schedule(steps=2400, batch=192, learning_rate=1e-3, cooldown=0.6, weight_decay=0.1, ema=0.995,
+                          evaluate_every=200),
             judge=Schedule(steps=2000, batch=64, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
         ),
     ),

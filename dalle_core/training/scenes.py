@@ -37,7 +37,7 @@ class Mixture:
     backdrop: float = 0.0
     recolour: float = 0.2
     tiny: float = 0.06
-    moved: float = 0.5  # scaled and shifted; the others stand centred
+    moved: float = 0.35  # scaled and shifted; the others stand centred
     veiled: float = 0.5
 
 

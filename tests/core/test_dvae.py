@@ -44,8 +44,8 @@ def test_shapes(config: DVAEConfig, grid: int):
     assert dvae.decode(dvae.encode(images)).shape == images.shape
 
 
-def test_the_default_makes_64_tokens_of_15360():
-    assert (DVAEConfig().grid, DVAEConfig().codebook_size) == (8, 15360)
+def test_the_default_makes_64_tokens_of_1024():
+    assert (DVAEConfig().grid, DVAEConfig().codebook_size) == (8, 1024)
 
 
 def test_encode_and_decode_are_the_halves_of_forward(dvae: DiscreteVAE):

@@ -161,10 +161,9 @@ class Transformer(nn.Module):
         """(B, n, D) digits of the tokens at start, start+1, … → (B, n, C). Of one not shown only the place is told."""
         place = torch.arange(start, start + digits.shape[1], device=digits.device)
         where = self.row_position(place // self.config.cols) + self.col_position(place % self.config.cols)
-        embedded: Tensor = self.image_embedding(digits)
-        if shown is not None:
-            embedded = embedded * shown.unsqueeze(-1)
-        return embedded + where
+        seen: Tensor = self.image_embedding(digits)
+        embedded: Tensor = where + (seen if shown is None else seen * shown.unsqueeze(-1))
+        return embedded
 
     def _trunk(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         start = 0 if cache is None else cache.filled

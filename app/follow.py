@@ -20,17 +20,21 @@ LOOK_SECONDS = 2.0  # between two looks when nothing rings
 
 @dataclass(frozen=True)
 class News:
-    """What is new since the last. `jobs` are those that changed, the oldest first: painted, ended, or marked since.
+    """What is new since the last. `jobs` are those that changed, the oldest first: painted, or ended.
 
-    `queue` is all that waits, the next one first, or None where that is as before; likewise `status`.
+    Of the jobs `marked` some pictures were starred, kept, ranked, thrown away or taken back; what the `gallery` shows
+    may be other than it was. `queue` is all that waits, the next one first, or None where that is as before; likewise
+    `status`.
     """
 
     jobs: tuple[JobView, ...] = ()
     queue: tuple[JobView, ...] | None = None
     status: ModelStatus | None = None
+    marked: tuple[str, ...] = ()
+    gallery: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.jobs) or self.queue is not None or self.status is not None
+        return bool(self.jobs) or self.gallery or self.queue is not None or self.status is not None
 
 
 async def follow(studio: Studio) -> AsyncIterator[News]:
@@ -60,7 +64,7 @@ class _Follower:
         self.order: list[str] | None = None
         self.running: JobView | None = None
         self.unsettled: set[str] = set()  # jobs whose end the page has yet to be told; others too may end them
-        self.moment, _ = studio.settled(0)
+        self.moment = studio.rung(0).moment
 
     def look(self) -> News:
         with contextlib.suppress(DalleError):  # the history is busy or closing: the next look will tell
@@ -69,19 +73,20 @@ class _Follower:
 
     def _look(self) -> News:
         first = self.order is None
-        moment, settled = self.studio.settled(self.moment)
+        rung = self.studio.rung(self.moment)
         order, running = self.studio.queue_order(), self._running()
         current = {*order, *([running.id] if running else [])}
-        again = set(settled) & set(order)  # ended early, and wait once more
-        changed = [self.studio.job(job_id) for job_id in sorted(({*self.unsettled, *settled} - current) | again)]
+        again = set(rung.settled) & set(order)  # ended early, and wait once more
+        changed = [self.studio.job(job_id) for job_id in sorted(({*self.unsettled, *rung.settled} - current) | again)]
         if first:
             changed += reversed(self.studio.interrupted())
         if running is not None and running != self.running:
             changed.append(running)
         queue = tuple(self.studio.queue()) if order != self.order else None
         status = self.studio.model_status()
-        news = News(tuple(changed), queue, status if status != self.status else None)
-        self.order, self.running, self.status, self.moment = order, running, status, moment
+        news = News(tuple(changed), queue, status if status != self.status else None, rung.marked,
+                    rung.gallery)  # fmt: skip
+        self.order, self.running, self.status, self.moment = order, running, status, rung.moment
         self.unsettled = current | {view.id for view in changed if not view.final}
         return news
 

@@ -3,7 +3,7 @@
 Works on rows and files; knows no model and no widgets.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from app.comparing import differences
@@ -62,6 +62,7 @@ class Gallery:
             total=found.total,
             next=found.rows[-1].id if found.more and found.rows else None,
             stacks={image_id: size for image_id, size in found.sizes.items() if size > 1},
+            over=found.over,
         )
 
     def facets(self, filters: Filters = ALL) -> Facets:
@@ -82,6 +83,10 @@ class Gallery:
         """The tags and collections of one picture."""
         return labels.labels_of(self.history, image_id)
 
+    def standing(self, image_ids: Sequence[str], trashed: bool = False) -> dict[str, bool]:
+        """Of these pictures those that are there, or in the trash, and whether each is starred."""
+        return catalogue.standing(self.history, _checked(image_ids), trashed=trashed)
+
     # Marks
 
     def star(self, image_ids: Sequence[str], starred: bool = True) -> int:
@@ -92,21 +97,15 @@ class Gallery:
         )
         with self.history.writing() as writer:
             rows = writer.execute(sql, (starred, starred, as_json(_checked(image_ids)))).fetchall()
-        self._tell({row["job_id"] for row in rows})
+        self._bell.ring_gallery({row["job_id"] for row in rows})
         return len(rows)
-
-    def _tell(self, job_ids: Iterable[str] = ()) -> None:
-        """Whoever shows these jobs looks again; and whoever shows the gallery."""
-        for job_id in job_ids:
-            self._bell.ring(job_id)
-        self._bell.ring()
 
     # Trash
 
     def trash(self, image_ids: Sequence[str], include_starred: bool = False) -> Trashed:
         """Out of sight, until `restore` or `undo`; starred pictures stay unless they are included."""
         trashed, job_ids = trash.trash(self.history, _checked(image_ids), include_starred=include_starred)
-        self._tell(job_ids)
+        self._bell.ring_gallery(job_ids)
         return trashed
 
     def restore(self, image_ids: Sequence[str]) -> int:
@@ -118,13 +117,13 @@ class Gallery:
         return self._restored(*trash.restore_batch(self.history, batch))
 
     def _restored(self, count: int, job_ids: list[str]) -> int:
-        self._tell(job_ids)
+        self._bell.ring_gallery(job_ids)
         return count
 
     def purge(self, image_ids: Sequence[str] | None = None) -> TrashView:
         """Delete for good what is in the trash, or these of it; what that was. Nothing outside the trash is touched."""
         gone = trash.purge(self.history, None if image_ids is None else _checked(image_ids))
-        self._tell()
+        self._bell.ring_gallery()
         return gone
 
     def in_trash(self) -> TrashView:
@@ -153,7 +152,7 @@ class Gallery:
         return self._told(labels.delete_tag(self.history, tag))
 
     def _told(self, count: int) -> int:
-        self._tell()
+        self._bell.ring_gallery()
         return count
 
     # Collections
@@ -163,15 +162,20 @@ class Gallery:
 
     def new_collection(self, name: str) -> str:
         """Its id."""
-        return labels.new_collection(self.history, name)
+        collection_id = labels.new_collection(self.history, name)
+        self._bell.ring_gallery()
+        return collection_id
 
     def rename_collection(self, collection_id: str, name: str, merge: bool = False) -> str:
         """The id of the collection that has the name now: to `merge` is to join the one that has it already."""
-        return labels.rename_collection(self.history, collection_id, name, merge=merge)
+        collection_id = labels.rename_collection(self.history, collection_id, name, merge=merge)
+        self._bell.ring_gallery()
+        return collection_id
 
     def delete_collection(self, collection_id: str) -> None:
         """Its pictures stay."""
         labels.delete_collection(self.history, collection_id)
+        self._bell.ring_gallery()
 
     def collect(self, image_ids: Sequence[str], collection_id: str) -> int:
         """How many pictures were not in the collection."""
@@ -188,7 +192,9 @@ class Gallery:
 
     def save_search(self, name: str, filters: Filters) -> str:
         """Its id."""
-        return labels.save_search(self.history, name, filters.to_json())
+        search_id = labels.save_search(self.history, name, filters.to_json())
+        self._bell.ring_gallery()
+        return search_id
 
     def open_search(self, search_id: str) -> Filters:
         """Raises RequestError where another version saved it."""
@@ -196,6 +202,7 @@ class Gallery:
 
     def delete_search(self, search_id: str) -> None:
         labels.delete_search(self.history, search_id)
+        self._bell.ring_gallery()
 
     # In and out
 
@@ -213,7 +220,7 @@ class Gallery:
     def import_files(self, files: Sequence[tuple[str, Path]]) -> Imported:
         """Take in files, each under the name a person knows it by: PNGs, and ZIP files of them. Never one twice."""
         imported = Intake(self.history, style_finder(self.settings)).run(offered(files))
-        self._tell()
+        self._bell.ring_gallery()
         if not imported.found:
             raise RequestError("There is nothing to import: no PNG was found.")
         return imported

@@ -129,15 +129,17 @@ def _check_choices(name: str, choices: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class GalleryPage:
-    """Newest first. `total` is how many there are in all, counted for the first page only; `next` is what to ask for
-    the page after this one, None where this was the last. Stacked, each picture stands for all that are the same but
-    for the seed: `stacks` says of how many, where there is more than one; `total` counts the stacks.
+    """Newest first. `total` is how many there are in all, counted for the first page only, and of a search no further
+    than some thousands: `over` where there are more. `next` is what to ask for the page after this one, None where
+    this was the last. Stacked, each picture stands for all that are the same but for the seed: `stacks` says of how
+    many, where there is more than one; `total` counts the stacks.
     """
 
     images: list[ImageView]
     total: int | None
     next: str | None
     stacks: dict[str, int] = field(default_factory=dict)
+    over: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,6 @@ class Facets:
     kinds: dict[str, int]
     models: dict[str, int]
     styles: dict[str, int]
-    tags: dict[str, int]
-    starred: int
 
 
 @dataclass(frozen=True)

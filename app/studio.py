@@ -42,7 +42,7 @@ from app.views import (
     TileState,
 )
 from app.wildcards import Wildcards
-from app.worker import Bell, Worker
+from app.worker import Bell, Rung, Worker
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest
 
@@ -343,12 +343,9 @@ class Studio:
         """An event of the running loop that is set whenever anything changes; whoever waits clears it."""
         return self._bell.listening()
 
-    def settled(self, since: int) -> tuple[int, list[str]]:
-        """Jobs that ended, or were changed after that (ranked, starred, dismissed), since the moment numbered `since`.
-
-        The number to ask with the next time comes first.
-        """
-        return self._bell.settled(since)
+    def rung(self, since: int) -> Rung:
+        """Jobs that ended or were dealt with, and what was marked and filed, since the moment numbered `since`."""
+        return self._bell.rung(since)
 
     def preview(self, job_id: str, index: int) -> bytes | None:
         """PNG of a candidate as it stands; None unless it is being painted."""
@@ -410,12 +407,12 @@ class Studio:
 
     def star(self, image_id: str, starred: bool) -> None:
         self.history.mark_image(image_id, starred=starred)
-        self._bell.ring(self.history.image(image_id).job_id)
+        self._bell.ring_gallery([self.history.image(image_id).job_id])
 
     def keep(self, image_id: str, kept: bool = True) -> None:
         """Keep a candidate that was not among the best, or let one go."""
         self.history.mark_image(image_id, kept=kept)
-        self._bell.ring(self.history.image(image_id).job_id)
+        self._bell.ring_gallery([self.history.image(image_id).job_id])
 
     def rerank(self, job_id: str, text: str | None = None) -> JobView:
         """Rank a finished job's pictures by another text, without painting; None goes back to the job's own.
@@ -428,7 +425,7 @@ class Studio:
         request = row.request if text is None else replace(row.request, rerank_text=text.strip())
         known = self.history.rankings(job_id, request.rerank_text or request.prompt, request.keep)
         self.history.rank(known or self._rank(pictures, request))
-        self._bell.ring(job_id)
+        self._bell.ring_gallery([job_id])
         return self.job(job_id)
 
     def _rank(self, pictures: list[ImageRow], request: GenerationRequest) -> list[Ranking]:

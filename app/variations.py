@@ -3,6 +3,7 @@
 The picture may be one of the history or a foreign one; with no words to it, results are ranked by likeness.
 """
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,6 +53,18 @@ class Variations:
             prefix_tokens=(), rerank_text=None,
         )  # fmt: skip
         return self.start(request, self._sources.prepare(None, image_id, None, WHOLE))
+
+    def varied(self, image_id: str) -> str | None:
+        """The picture that this one varies; None for any other, and where that is gone or was not taken whole."""
+        row = self._history.image(image_id)
+        if not row.request.varies:
+            return None
+        for edge in self._history.edges(image_id):
+            with contextlib.suppress(NotFound):
+                parent = self._history.image(edge.parent_id)
+                if parent.tokens == row.request.source_tokens and parent.model_sha256 == row.model_sha256:
+                    return parent.id
+        return None
 
     def departure(self, image_id: str) -> Departure | None:
         """Where a variation departs from its original; None for any other picture, and one of another model's."""

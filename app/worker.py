@@ -8,7 +8,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,33 +39,63 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Rung:
+    """What a bell was rung for: jobs that `settled`; jobs of which pictures were `marked`; whether what the `gallery`
+    shows is another. `moment` is what to ask with the next time.
+    """
+
+    moment: int
+    settled: tuple[str, ...] = ()
+    marked: tuple[str, ...] = ()
+    gallery: bool = False
+
+
 class Bell:
     """Rung from any thread, heard in any number of event loops, which it never blocks.
 
-    Remembers which settled jobs it was rung for, so that a listener that was slow misses none.
+    Remembers what it was rung for, so that a listener that was slow misses nothing.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rings = 0
         self._settled: dict[str, int] = {}  # the latest ring for each job
+        self._marked: dict[str, int] = {}
+        self._gallery = 0
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def ring(self, settled: str | None = None) -> None:
-        """Something changed. `settled` is a job that ended, or that was changed after it had."""
+        """Something changed. `settled` is a job that ended, or that was dealt with after it had."""
         with self._lock:
             if settled is not None:
                 self._rings += 1
                 self._settled[settled] = self._rings
+        self._wake()
+
+    def ring_gallery(self, job_ids: Iterable[str] = ()) -> None:
+        """Pictures of these jobs were marked, thrown away or taken back, or something was filed otherwise."""
+        with self._lock:
+            self._rings += 1
+            self._gallery = self._rings
+            self._marked |= dict.fromkeys(job_ids, self._rings)
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._lock:
             listeners = list(self._listeners)
         for loop, event in listeners:
             with contextlib.suppress(RuntimeError):  # a loop that was closed without a goodbye
                 loop.call_soon_threadsafe(event.set)
 
-    def settled(self, since: int) -> tuple[int, list[str]]:
-        """The jobs it was rung for after ring number `since`; the number to ask with the next time comes first."""
+    def rung(self, since: int) -> Rung:
+        """What it was rung for after the moment `since`."""
         with self._lock:
-            return self._rings, [job_id for job_id, ring in self._settled.items() if ring > since]
+            settled, marked = (
+                tuple(job_id for job_id, ring in rings.items() if ring > since)
+                for rings in (self._settled, self._marked)
+            )
+            return Rung(self._rings, settled, marked, self._gallery > since)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[asyncio.Event]:

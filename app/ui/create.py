@@ -3,6 +3,7 @@
 Layout and wiring only. Jobs belong to the studio: this page submits them; what becomes of them comes by `/events`.
 """
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -90,8 +91,13 @@ def wire(studio: Studio, widgets: Widgets) -> None:
     wire_numbers(widgets.numbers)
 
 
-def wire_reuse(studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets, tabs: gr.Tabs) -> None:
-    """What the picture dialog hands back to the form, whichever tab opened it."""
+def wire_reuse(
+    studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets, varying: Sequence[Any], tabs: gr.Tabs
+) -> None:
+    """What the picture dialog hands back to the form, whichever tab opened it.
+
+    The settings of a variation go to where variations are made, `varying`: that tab's bench and form.
+    """
 
     def picture(event: gr.EventData) -> ImageView:
         try:
@@ -107,13 +113,21 @@ def wire_reuse(studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets, t
 
     def use_settings(event: gr.EventData) -> tuple[Any, ...]:
         image, status = picture(event), studio.model_status()
+        form = form_values(image.request, image.request.seed)
+        if (varied := studio.variations.varied(image.id)) is not None:
+            bench = {"image": varied, "strength": image.request.strength, "sent": secrets.token_hex(4)}
+            return *_unchanged([*widgets.form, None]), bench, *form, gr.Tabs(selected="variations")
         beside = restored(image.request, image.model_sha256, tokens_fit(image.model_sha256, status))
-        return *form_values(image.request, image.request.seed), beside, gr.Tabs(selected="create")
+        return *form, beside, *_unchanged(varying), gr.Tabs(selected="create")
 
     for gallery in galleries:
         gallery.use_seed(use_seed, outputs=[widgets.numbers.seed, tabs], **PRIVATE)
         gallery.use_prompt(use_prompt, outputs=[widgets.form[0], tabs], **PRIVATE)
-        gallery.use_settings(use_settings, outputs=[*widgets.form, widgets.beside, tabs], **PRIVATE)
+        gallery.use_settings(use_settings, outputs=[*widgets.form, widgets.beside, *varying, tabs], **PRIVATE)
+
+
+def _unchanged(widgets: Sequence[object]) -> list[Any]:
+    return [gr.skip()] * len(widgets)
 
 
 def submit(studio: Studio, variation: object, beside: object, values: Sequence[object]) -> str:

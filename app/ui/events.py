@@ -44,4 +44,6 @@ def news_payload(news: News) -> Payload:
         payload["queue"] = queue_payload(news.queue)
     if news.status is not None:
         payload["status"] = status_payload(news.status)
+    if news.gallery:
+        payload |= {"gallery": True, "marked": list(news.marked)}
     return payload

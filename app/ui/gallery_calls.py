@@ -26,6 +26,10 @@ def _finding(studio: Studio) -> list[Callable[[Any], Any]]:
     def gallery_facets(asked: Any) -> Payload:
         return answer(lambda: _facets(studio.gallery.facets(_filters(asked))))
 
+    def standing_pictures(asked: Any) -> Payload:
+        trashed = value(asked, "trashed") is True
+        return answer(lambda: {"standing": studio.gallery.standing(ids(asked, "images"), trashed)})
+
     def gallery_places(asked: Any) -> Payload:
         return answer(lambda: _places(studio.gallery))
 
@@ -33,7 +37,7 @@ def _finding(studio: Studio) -> list[Callable[[Any], Any]]:
         stacked = value(asked, "stacked") is True
         return answer(lambda: {"images": studio.gallery.select(_filters(asked), stacked=stacked)})
 
-    return [gallery_page, gallery_facets, gallery_places, select_pictures]
+    return [gallery_page, gallery_facets, standing_pictures, gallery_places, select_pictures]
 
 
 def _changing(studio: Studio) -> list[Callable[[Any], Any]]:
@@ -120,6 +124,7 @@ def _page(gallery: Gallery, asked: Any) -> Payload:
         "images": [thumbnail_payload(image) | {"stack": page.stacks.get(image.id, 1)} for image in page.images],
         "next": page.next,
         "total": page.total,
+        "over": page.over,
         "hidden": _hidden(gallery, filters, page) if before is None else 0,
     }
 
@@ -136,7 +141,7 @@ def _with_everything(filters: Filters) -> Filters:
 
 
 def _facets(facets: Facets) -> Payload:
-    return {name: list(getattr(facets, name).items()) for name in ("kinds", "models", "styles")}
+    return {name: list(counts.items()) for name, counts in vars(facets).items()}
 
 
 def _places(gallery: Gallery) -> Payload:

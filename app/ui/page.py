@@ -48,7 +48,7 @@ def build_page(studio: Studio, baskets: Baskets) -> gr.Blocks:
         explore.wire(studio, exploring)
         explore.wire_grid(studio, widgets.varying, widgets.form, widgets.actions.message, exploring, tabs)
         galleries = [widgets.board, pictures]
-        create.wire_reuse(studio, galleries, widgets, tabs)
+        create.wire_reuse(studio, galleries, widgets, [varying.bench, *varying.form], tabs)
         wire_sending(studio, galleries, "complete_from", completing, tabs)
         wire_sending(studio, galleries, "vary_from", varying, tabs)
         explore.wire_sending(studio, galleries, exploring, tabs)

@@ -83,6 +83,7 @@ def queue_payload(waiting: Sequence[JobView]) -> list[Payload]:
             "id": view.id,
             "sheet": view.sheet_id,
             "prompt": view.request.prompt,
+            "model": view.model,
             "words": f"{counted(cells[view.sheet_id], 'cell')} of a sheet" if view.sheet_id else waiting_words(view),
         }
         for view in waiting

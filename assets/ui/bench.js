@@ -247,7 +247,9 @@
     begin({ props, watch }) {
       const sent = () => {
         if (!props.value?.image) return false;
-        this.use(props.value, middle());
+        const { image, strength } = props.value;
+        if (strength) this.recall({ strength });
+        this.use({ image }, middle());
         return true;
       };
       watch("value", sent);

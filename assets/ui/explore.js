@@ -123,10 +123,10 @@
       if (!this.id && last && sheets.some(({ sheet }) => sheet === last)) this.open(last);
     }
 
-    hear({ jobs, first }) {
+    hear({ jobs, first, marked = [] }) {
       if (!this.id) return;
       const own = jobs.filter(job => job.sheet === this.id);
-      if (first || own.some(job => !this.cells.has(job.id))) return this.open(this.id); // resumed, here or elsewhere
+      if (first || own.some(job => !this.cells.has(job.id)) || marked.some(id => this.cells.has(id))) return this.open(this.id); // resumed, here or elsewhere
       for (const job of own) this.update(this.cells.get(job.id), job);
       if (own.some(job => job.final)) this.later();
     }

@@ -7,11 +7,13 @@ window.dalleStudio.gallery = (() => {
   const { Shelf, Filters, Places, SelectionBar, Actions, Importing } = window.dalleStudio;
   const { t } = window.dalleWords;
   const PAUSE = 160; // ms after the last key before the studio is asked
+  const MOST = 5000; // pictures that are asked about at once
   const STACKED = "dalle-studio-stacked";
 
   const counted = (count, one, more) => t(count === 1 ? one : more, { count: count.toLocaleString(window.dalleWords.locale) });
   const candidates = count => counted(count, "{count} candidate", "{count} candidates");
-  const countWords = (total, narrowed, stacked) =>
+  const countWords = (total, narrowed, stacked, over = false) =>
+    over ? counted(total, "", stacked ? "More than {count} stacks" : "More than {count} pictures match") :
     stacked ? counted(total, "{count} stack", "{count} stacks")
       : narrowed ? counted(total, "{count} picture matches", "{count} pictures match")
         : counted(total, "{count} picture", "{count} pictures");
@@ -103,7 +105,7 @@ window.dalleStudio.gallery = (() => {
       if (page.error) return this.say(t(page.error));
       this.next = page.next;
       this.tell(page);
-      this.shelf.fill(page.images, page.total);
+      this.shelf.fill(page.images, page.over ? null : page.total);
     }
 
     async more() {
@@ -119,10 +121,10 @@ window.dalleStudio.gallery = (() => {
       dialog.turns();
     }
 
-    tell({ images, total, hidden }) {
+    tell({ images, total, over, hidden }) {
       const { query, trashed } = this.filters.values, { narrowing } = this.filters;
       this.empty.disabled = !total;
-      setText(this.count, total ? countWords(total, narrowing.length > 0, this.stacked) : "");
+      setText(this.count, total ? countWords(total, narrowing.length > 0, this.stacked, over) : "");
       if (images.length) this.say("");
       else if (trashed) this.say(t("The trash is empty."));
       else if (hidden) this.say(t("Not kept, but there: {candidates}.", { candidates: candidates(hidden) }), "Show every candidate", () => this.filters.set({ everything: true }));
@@ -145,6 +147,23 @@ window.dalleStudio.gallery = (() => {
       else this.load();
     }
 
+    /* Something was marked, filed or thrown away, here or in another window. */
+    async heard() {
+      if (dialog.node?.open) { this.late = true; return; } // whoever turns pages is not moved
+      this.late = false;
+      const question = this.asked, ids = this.shelf.ids.slice(0, MOST);
+      const answer = ids.length ? await this.ask("standing_pictures", { images: ids, trashed: this.filters.values.trashed }, true) : {};
+      if (answer.standing && question === this.asked) this.keep(ids, answer.standing);
+      this.changed();
+    }
+
+    /* Of these pictures only those stay that are there still. */
+    keep(ids, standing) {
+      const gone = ids.filter(id => !(id in standing) && this.shelf.pictures.has(id));
+      for (const [id, starred] of Object.entries(standing)) if (this.isStarred(id) !== starred) this.shelf.update(id, { starred });
+      if (gone.length) this.shelf.remove(gone);
+    }
+
     async offer() {
       const question = this.asked, page = await this.page(null);
       if (question === this.asked) this.fresh.hidden = Boolean(page.error) || page.images[0]?.image === this.shelf.ids[0];
@@ -158,6 +177,7 @@ window.dalleStudio.gallery = (() => {
     }
 
     returned(id) {
+      if (this.late) this.heard();
       const place = this.shelf.ids.indexOf(id);
       if (place >= 0 && this.visible) this.shelf.focus(place);
     }
@@ -253,6 +273,11 @@ window.dalleStudio.gallery = (() => {
     let stale = true;
     const refresh = () => { stale = false; gallery.changed(); };
     announce.addEventListener("finished", () => { stale = true; if (gallery.visible) refresh(); });
+    announce.addEventListener("news", ({ detail }) => {
+      if (!detail.gallery) return;
+      if (gallery.visible) gallery.heard();
+      else stale = true;
+    });
     announce.addEventListener("marked", ({ detail }) => { if (detail) gallery.shelf.update(detail.image, { starred: detail.starred }); });
     announce.addEventListener("gone", ({ detail }) => gallery.gone(detail)); // from the dialog
     announce.addEventListener("back", () => gallery.back());

@@ -17,7 +17,7 @@
     const foot = make("p", { class: "queue-foot", hidden: true }, said, putBack);
     box.append(make("header", {}, count, clear), now, list, foot);
     const rows = new Map();
-    let waiting = [], running = null, dropped = [];
+    let waiting = [], running = null, dropped = [], loaded = null; // the model, which is only named where it is another
 
     const ask = promise => promise.catch(() => ({ error: UNANSWERED }));
 
@@ -64,7 +64,7 @@
       const button = (text, label, kind, click) => make("button", { type: "button", class: `mini ${kind}`, text, title: t(label), "aria-label": `${t(label)}: ${named(job)}`, onclick: click });
       const prompt = make("span", { class: "queue-prompt", text: named(job), title: named(job) });
       const moves = job.sheet ? [] : MOVES.map(([to, label, sign]) => button(sign, label, to, () => move(job.id, to))); // cells come last
-      return { job, node: make("li", {}, make("span", { class: "queue-words" }, prompt, make("small", { text: t(job.words) })), make("span", { class: "queue-buttons" }, ...moves, button("×", "Remove", "remove", () => remove(job)))) };
+      return { job, node: make("li", {}, make("span", { class: "queue-words" }, prompt, make("small")), make("span", { class: "queue-buttons" }, ...moves, button("×", "Remove", "remove", () => remove(job)))) };
     }
 
     function draw() {
@@ -75,7 +75,7 @@
       waiting.forEach((job, i) => {
         if (!rows.has(key(job))) rows.set(key(job), row(job));
         const { node } = rows.get(key(job));
-        setText(node.querySelector("small"), t(job.words));
+        setText(node.querySelector("small"), [t(job.words), job.model !== loaded && job.model].filter(Boolean).join(" · "));
         if (list.children[i] !== node) list.insertBefore(node, list.children[i] ?? null);
         if (job.sheet) return;
         const [front, up, down] = node.querySelectorAll(".mini");
@@ -104,7 +104,9 @@
         if (job.status === "running") running = job;
         else if (job.id === running?.id) running = null;
       }
-      if (detail.queue) { waiting = detail.queue; draw(); }
+      if (detail.status) loaded = detail.status.model;
+      if (detail.queue) waiting = detail.queue;
+      if (detail.queue || detail.status) draw();
       settle();
     });
     announce.addEventListener("submitted", () => tell("", []));

@@ -232,6 +232,8 @@ window.dalleStudio ??= (() => {
       const told = new Set(detail.jobs.map(job => job.id));
       const missed = detail.first ? unfinished().filter(id => !told.has(id)) : [];
       if (missed.length) recall(missed);
+      const marked = (detail.marked ?? []).filter(id => runs.has(id));
+      if (marked.length) recall(marked);
     });
     announce.addEventListener("submitted", () => {
       if (innerWidth < 860) element.scrollIntoView({ behavior: calm() ? "auto" : "smooth", block: "start" });

@@ -102,14 +102,20 @@ def _queue_from_outside(other: History, studio: Studio) -> None:
     submit_to_owner(other, studio.settings, request(count=1, keep=1))
 
 
-def test_a_settled_job_is_told_again_when_it_is_ranked_or_starred(studio: Studio) -> None:
+def test_a_job_whose_pictures_were_marked_is_told_by_name_to_whoever_shows_it(studio: Studio) -> None:
     view = painted(studio)
-    ranked = followed(studio, lambda news: bool(news[-1].jobs), lambda: studio.rerank(view.id, "a pear"))
-    assert [told.ranked_by for told in ranked[-1].jobs] == ["a pear"]
-    starred = followed(
-        studio, lambda news: bool(news[-1].jobs), lambda: studio.star(view.tiles[0].image_id or "", True)
-    )
-    assert any(tile.starred for tile in starred[-1].jobs[0].tiles)
+    image_id = view.tiles[0].image_id or ""
+    acts: list[Callable[[], object]] = [
+        lambda: studio.rerank(view.id, "a pear"),
+        lambda: studio.star(image_id, True),
+        lambda: studio.gallery.star([image_id], False),
+        lambda: studio.gallery.trash([image_id]),
+    ]
+    for act in acts:
+        news = followed(studio, lambda news: news[-1].gallery, act)
+        assert (news[-1].marked, news[-1].jobs) == ((view.id,), ())
+    filed = followed(studio, lambda news: news[-1].gallery, lambda: studio.gallery.new_collection("Best"))
+    assert filed[-1].marked == ()
 
 
 def test_an_opening_page_is_told_what_was_interrupted(start_studio: StartStudio) -> None:

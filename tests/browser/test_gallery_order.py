@@ -94,6 +94,27 @@ def test_pictures_are_selected_by_corner_range_and_key_and_move_to_the_trash_and
     assert not empty.studio.settings.images.joinpath(f"{ids[5]}.png").exists()
 
 
+def test_what_another_window_does_is_seen_at_once_and_moves_nobody(
+    empty: Served, visit: Callable[[str], Visit]
+) -> None:
+    page, (first, starred, thrown, chosen) = show(empty, visit, "a", "b", "c", "d")
+    gallery = empty.studio.gallery
+    page.get_by_role("option", name="d", exact=True).click(modifiers=["ControlOrMeta"])
+    gallery.star([starred])
+    expect(page.locator(".card.starred .name")).to_have_text("b")
+    gallery.trash([thrown])
+    expect(page.locator(".card .name")).to_have_text(["a", "b", "d"])
+    expect(page.get_by_role("button", name="Trash 1", exact=True)).to_be_visible()
+    expect(page.locator(".selection-bar b")).to_have_text("1 selected")
+    page.keyboard.press("Escape")
+    gallery.restore([thrown])
+    expect(page.locator(".card .name")).to_have_text(["a", "b", "c", "d"])
+    gallery.trash([first, chosen])
+    expect(page.locator(".card .name")).to_have_text(["b", "c"])
+    page.get_by_role("tab", name="Create").click()
+    expect(page.locator(".run")).to_have_count(0)  # marks bring no earlier run to the board
+
+
 def test_a_zip_holds_what_was_selected(empty: Served, visit: Callable[[str], Visit]) -> None:
     page, ids = show(empty, visit, "red <b>apple</b>", "蓝猫", "left alone")
     for card in (0, 1):

@@ -9,7 +9,8 @@ from playwright.sync_api import Page, expect
 
 from app.history import Edge
 from app.views import VARIATION
-from tests.browser.conftest import Served, Visit
+from dalle_core.request import GenerationRequest
+from tests.browser.conftest import Served, Visit, wait_until_final
 
 pytestmark = pytest.mark.browser
 RED = 7 * 64 * 30  # in the fake model's tokens
@@ -85,6 +86,35 @@ def test_more_like_any_picture_is_one_click_or_key_away(served: Served, visit: C
     child = served.studio.images()[0]
     assert served.studio.history.edges(child.id) == [Edge(parent, VARIATION)]
     assert (child.prompt, child.request.strength) == ("green pear, noto", 0.5)
+    assert visitor.errors == []
+
+
+def test_a_variation_s_settings_come_back_here_with_what_it_varies(
+    served: Served, visit: Callable[[str], Visit]
+) -> None:
+    visitor = visit(served.url)
+    page = visitor.open()
+    visitor.paint("green pear, noto", count=1)
+    expect(page.locator(".run")).to_have_attribute("data-status", "done")
+    parent = page.locator(".grid.best .tile").first.get_attribute("data-image") or ""
+    page.locator("#prompt textarea").fill("a draft")
+    page.get_by_role("tab", name="Variations").click()
+    page.locator(".variations .drop").wait_for()
+    source = served.studio.prepare_source(image_id=parent)
+    job = served.studio.variations.start(GenerationRequest("", count=1, keep=1, seed=5, strength=0.25), source)
+    wait_until_final(served.studio, job)
+    page.locator(".variations .run .tile").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Use settings").click()
+    expect(page.locator(".strength-words")).to_have_text("25%, a sibling")
+    expect(page.locator("#variations-seed input, #variations-seed textarea")).to_have_value("5")
+    expect(page.locator("#variations-prompt textarea")).to_have_value("")
+    page.locator("#variations-paint").click()
+    expect(page.locator(".variations .run")).to_have_count(2)
+    expect(page.locator(".variations .run").first).to_have_attribute("data-status", "done")
+    again, first = [served.studio.image(image.id) for image in served.studio.images(limit=2)]
+    assert again.request == first.request
+    page.get_by_role("tab", name="Create").click()
+    expect(page.locator("#prompt textarea")).to_have_value("a draft")
     assert visitor.errors == []
 
 

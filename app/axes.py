@@ -40,7 +40,7 @@ TITLES = {
 }
 EXAMPLES = {"temperature": "0.2-1.0 [5]", "top_p": "0.5-1 [3]", "guidance": "1, 3, 5", "strength": "0.2-0.8 [4]"}
 NUMBER = r"\d{1,16}(?:\.\d{1,10})?"
-RANGE = re.compile(rf"({NUMBER})\s*-\s*({NUMBER})\s*(?:\[\s*(\d+)\s*\]|\(\s*\+?\s*({NUMBER})\s*\))?")
+RANGE = re.compile(rf"({NUMBER})\s*(?:-|\.\.)\s*({NUMBER})\s*(?:\[\s*(\d+)\s*\]|\(\s*\+?\s*({NUMBER})\s*\))?")
 DRAW = re.compile(r"draw\s+(\d+)", re.IGNORECASE)
 LIST_ITEM = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,，\n]*))\s*(?:[,，\n]|$)')
 

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from app import care_command
+from app.axes import EXAMPLES, PLACES, TITLES, AxisText
 from app.errors import OutputError
-from app.generate_command import Painted, paint_to_folder, paint_to_history, read_given
+from app.explore_command import PaintedCell, begun_seed, explore_to_folder, explore_to_history
+from app.generate_command import Painted, paint_to_folder, paint_to_history, read_given, variations
 from app.loading import LoadModel
 from app.models import catalogue, current_name
 from app.ranking import with_reranker
@@ -172,30 +174,16 @@ def _add_generate(commands: Any) -> None:
     generate.add_argument("prompt", nargs="?", default="", help='for example "red apple, noto"; optional with --vary')
     _add_folders(generate)
     _add_model(generate)
-    generate.add_argument("--negative", dest="negative_prompt", metavar="TEXT", help="what to steer away from")
+    _add_sampling(generate)
     generate.add_argument("--count", type=int, metavar="N", help="candidates to paint (default: 16)")
     generate.add_argument("--keep", type=int, metavar="K", help="best candidates to keep (default: 4)")
-    generate.add_argument("--seed", type=int, metavar="N", help="default: a new one each time")
-    generate.add_argument(
-        "--temperature",
-        type=float,
-        metavar="X",
-        help=f"default: {GenerationRequest.temperature:g}; 0 takes the likeliest",
-    )
-    generate.add_argument("--top-k", type=int, metavar="N", help="choose among the N likeliest; 0 is all (default)")
-    generate.add_argument(
-        "--top-p", type=float, metavar="X", help="choose among the likeliest that sum to X (default: 1)"
-    )
-    generate.add_argument(
-        "--guidance",
-        dest="guidance_scale",
-        type=float,
-        metavar="X",
-        help=f"default: {GenerationRequest.guidance_scale:g}; 1 is off",
-    )
     generate.add_argument(
         "--batch-width", type=int, metavar="N", help="pictures painted at once (default: 8 or fewer, evenly)"
     )
+    generate.add_argument(
+        "--variations", type=int, metavar="N",
+        help="of a prompt with {red|blue} or __wildcards__: how many variations to draw (default: all of them)",
+    )  # fmt: skip
     generate.add_argument("--prefix", type=Path, metavar="IMG", help="a picture whose top is kept; its middle square")
     generate.add_argument(
         "--prefix-rows", type=int, metavar="R", help="how many of the model's token rows of it are kept"
@@ -209,6 +197,48 @@ def _add_generate(commands: Any) -> None:
     )
     generate.add_argument("--out", type=Path, metavar="DIR", help="write PNG files to DIR only, not to the history")
     generate.add_argument("--json", action="store_true", help="one JSON object a line for each kept picture")
+
+
+def _add_sampling(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--negative", dest="negative_prompt", metavar="TEXT", help="what to steer away from")
+    command.add_argument("--seed", type=int, metavar="N", help="default: a new one each time")
+    command.add_argument(
+        "--temperature",
+        type=float,
+        metavar="X",
+        help=f"default: {GenerationRequest.temperature:g}; 0 takes the likeliest",
+    )
+    command.add_argument("--top-k", type=int, metavar="N", help="choose among the N likeliest; 0 is all (default)")
+    command.add_argument(
+        "--top-p", type=float, metavar="X", help="choose among the likeliest that sum to X (default: 1)"
+    )
+    command.add_argument(
+        "--guidance",
+        dest="guidance_scale",
+        type=float,
+        metavar="X",
+        help=f"default: {GenerationRequest.guidance_scale:g}; 1 is off",
+    )
+
+
+def _add_explore(commands: Any) -> None:
+    text = "paint a prompt over one axis or two and print the cells, row by row"
+    explore = _add_command(commands, "explore", _explore, text)
+    explore.add_argument("prompt", help='for example "red apple, noto", or with choices: "{red|blue} apple"')
+    _add_folders(explore)
+    _add_model(explore)
+    kinds = f"what varies and its values: {', '.join(TITLES)}"
+    examples = "; ".join(f"{kind}={values}" for kind, values in EXAMPLES.items())
+    explore.add_argument("--x", metavar="KIND=VALUES", help=f"along the columns, {kinds}. For example {examples}")
+    explore.add_argument("--y", metavar="KIND=VALUES", help="along the rows, likewise")
+    explore.add_argument("--picture", type=Path, metavar="IMG", help="the picture for rows=… and strength=…")
+    explore.add_argument("--count", type=int, metavar="N", help="candidates a cell, the best is shown (default: 1)")
+    _add_sampling(explore)
+    explore.add_argument(
+        "--out", type=Path, metavar="DIR",
+        help="write cells and labelled sheet to DIR only, not to the history; cells that are there already stay",
+    )  # fmt: skip
+    explore.add_argument("--json", action="store_true", help="one JSON object a line for each cell")
 
 
 def _add_history(commands: Any) -> None:
@@ -278,6 +308,7 @@ def _add_models(commands: Any) -> None:
 COMMANDS: dict[str, Callable[[Any], None]] = {
     "serve": _add_serve,
     "generate": _add_generate,
+    "explore": _add_explore,
     "history": _add_history,
     "models": _add_models,
     "doctor": _add_doctor,
@@ -328,12 +359,37 @@ def _say(line: str) -> None:
 
 def _generate(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
     request, given = build_request(arguments), read_given(arguments.prefix, arguments.prefix_rows, arguments.vary)
+    requests = variations(settings, request, arguments.variations)
     if arguments.out is None:
-        painted = paint_to_history(settings, request, load_model, given)
+        painted = paint_to_history(settings, requests, load_model, given)
     else:
-        painted = paint_to_folder(settings, request, arguments.out, load_model, given)
+        painted = paint_to_folder(settings, requests, arguments.out, load_model, given)
     for picture in painted:
         _print_picture(picture, as_json=arguments.json)
+
+
+def _explore(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    axes = [_axis(flag, getattr(arguments, flag)) for flag in ("x", "y")]
+    given = read_given(None, None, arguments.picture)
+    arguments.count, arguments.vary = arguments.count or 1, None
+    arguments.seed = begun_seed(arguments.out) if arguments.seed is None else arguments.seed
+    request, picture = build_request(arguments), given.data if given else None
+    if arguments.out is None:
+        cells = explore_to_history(settings, request, axes, load_model, picture)
+    else:
+        cells = explore_to_folder(settings, request, axes, arguments.out, load_model, picture)
+    for cell in cells:
+        _print_picture(cell, as_json=arguments.json)
+
+
+def _axis(flag: str, written: str | None) -> AxisText | None:
+    if written is None:
+        return None
+    kind, sign, values = written.partition("=")
+    if kind.strip() not in TITLES or not (sign or kind in {"prompt", "style", *PLACES}):
+        raise RequestError(f"--{flag} is {written!r:.80}; expected KIND=VALUES, for example guidance=1,3,5, where KIND "
+                           f"is one of {', '.join(TITLES)}.")  # fmt: skip
+    return AxisText(kind.strip(), values)
 
 
 def build_request(arguments: argparse.Namespace) -> GenerationRequest:
@@ -436,7 +492,7 @@ def _model_json(view: ModelView, current: str) -> str:
     return json.dumps({**values, "current": view.name == current, "spec": spec}, ensure_ascii=False)
 
 
-def _print_picture(picture: Painted, *, as_json: bool) -> None:
+def _print_picture(picture: Painted | PaintedCell, *, as_json: bool) -> None:
     print(json.dumps(asdict(picture), ensure_ascii=False) if as_json else picture.path)
 
 

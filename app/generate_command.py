@@ -6,7 +6,7 @@ Knows no flags; it is handed settings and a request, and gives back what was kep
 import asyncio
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeVar
@@ -16,11 +16,13 @@ from app.history import History
 from app.history.files import file_stem, save_beside_others
 from app.loading import LoadModel
 from app.models import current_name, folder_of
+from app.prompts import Prompts, is_template
 from app.recipes import to_png
 from app.settings import Settings
 from app.sources import MAX_UPLOAD_BYTES, WHOLE, Source, Sources, cut_square, encode, read_picture
 from app.studio import Studio, owner_is_alive, read_job, submit_to_owner
 from app.views import VARIATION, JobView
+from app.wildcards import Wildcards
 from app.worker import make_recipe
 from dalle_core.errors import CheckpointError, DalleError, ImageError, RequestError
 from dalle_core.request import GenerationRequest
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from dalle_core.families.base import ImageModel, Reranker
     from dalle_core.generate import Candidate
 
+MOST_VARIATIONS = 48
 POLL_SECONDS = 0.2
 ALIVE_SECONDS = 2.0
 
@@ -68,29 +71,30 @@ class Given:
 class Meter:
     """One line of progress, rewritten in place; silent unless `stream` is a terminal."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, lead: str = "") -> None:
         self._stream = stream
+        self._lead = lead
         self._shown = 0
 
     def show(self, finished: int, count: int, row: int, rows: int, seconds_left: float | None) -> None:
         left = "" if seconds_left is None else f", {seconds_left:.0f} s left"
-        self._write(f"{finished} of {count} pictures, row {row} of {rows}{left}")
+        self.say(f"{self._lead}{finished} of {count} pictures, row {row} of {rows}{left}")
 
     def show_job(self, view: JobView) -> None:
         if view.status == "queued":
-            self._write(f"waiting, number {view.position_in_queue} in the queue")
+            self.say(f"waiting, number {view.position_in_queue} in the queue")
         elif view.rows:
             self.show(view.finished, view.count, view.row, view.rows, view.seconds_left)
         else:
-            self._write(f"{view.finished} of {view.count} pictures")
+            self.say(f"{view.finished} of {view.count} pictures")
 
     def clear(self) -> None:
         if self._shown:
-            self._write("")
+            self.say("")
             self._stream.write("\r")
             self._shown = 0
 
-    def _write(self, text: str) -> None:
+    def say(self, text: str) -> None:
         if self._stream.isatty():
             self._stream.write("\r" + text.ljust(self._shown))
             self._stream.flush()
@@ -114,51 +118,91 @@ def read_given(prefix: Path | None, rows: int | None, vary: Path | None) -> Give
         raise ImageError(f"The picture {path} cannot be read: {error.strerror or error}.") from error
 
 
+def variations(settings: Settings, request: GenerationRequest, drawn: int | None) -> list[GenerationRequest]:
+    """A request for each variation of its prompt, in order, all with the same seed; or for as many as are `drawn`.
+
+    Raises RequestError.
+    """
+    if drawn is not None and not 1 <= drawn <= MOST_VARIATIONS:
+        raise RequestError(f"--variations is {drawn}; expected a value from 1 to {MOST_VARIATIONS}.")
+    if not is_template(request.prompt):
+        return [request]
+    template = Prompts(Wildcards(settings.wildcards)).read(request.prompt)
+    if drawn is None and template.count > MOST_VARIATIONS:
+        raise RequestError(f"The prompt has {template.count:,} variations; --variations N says how many to draw, "
+                           f"up to {MOST_VARIATIONS}.")  # fmt: skip
+    some = drawn is not None and drawn < template.count
+    numbers = template.draw(drawn or 0, request.seed) if some else range(template.count)
+    return [replace(request, prompt=template.expansion(number)) for number in numbers]
+
+
 def paint_to_folder(
     settings: Settings,
-    request: GenerationRequest,
+    requests: Sequence[GenerationRequest],
     folder: Path,
     load_model: LoadModel,
     given: Given | None = None,
-) -> list[Painted]:
+) -> Iterator[Painted]:
     """Paint in this process and write the kept pictures to `folder`; the history is neither read nor written."""
-    if folder.exists() and not folder.is_dir():
-        raise RequestError(f"{folder} is a file; expected a folder to write to.")
-    model = _plainly(lambda: _load(settings, load_model))
-    if given is not None:
-        source = _plainly(lambda: encode(model, cut_square(read_picture(given.data), WHOLE)))
-        request = given.put_into(request, source)
+    check_folder(folder)
+    model = load(settings, load_model)
+    source = None if given is None else encode_whole(model, given.data)
     reranker: Reranker | None = getattr(model, "reranker", None)
-    candidates = _plainly(lambda: _paint(model, request, reranker))
-    kept = [candidate for candidate in candidates if candidate.rank is None or candidate.rank <= request.keep]
-    return [_save(model, request, candidate, folder, reranker) for candidate in kept]
+    for request in requests:
+        request = given.put_into(request, source) if given and source else request
+        for candidate in paint_kept(model, request, Meter(sys.stderr)):
+            yield _save(model, request, candidate, folder, reranker)
 
 
 def paint_to_history(
-    settings: Settings, request: GenerationRequest, load_model: LoadModel, given: Given | None = None
-) -> list[Painted]:
+    settings: Settings, requests: Sequence[GenerationRequest], load_model: LoadModel, given: Given | None = None
+) -> Iterator[Painted]:
     """Paint into the history: in this process, or queued with the one that has it open."""
     studio = Studio(settings, load_model)
     try:
         studio.start()
     except DataFolderBusy:
-        return _paint_with_owner(settings, request, load_model, given)
+        yield from _paint_with_owner(settings, requests, load_model, given)
+        return
     try:
-        return _paint_here(studio, request, given)
+        wait_for_model(studio)
+        source = None if given is None else studio.prepare_source(given.data)
+        for request in requests:
+            yield from _paint_here(studio, request, given, source)
     finally:
         studio.close()
 
 
-def _load(settings: Settings, load_model: LoadModel) -> "ImageModel":
+def check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"{folder} is a file; expected a folder to write to.")
+
+
+def load(settings: Settings, load_model: LoadModel) -> "ImageModel":
+    """The model in use. Whatever goes wrong is a DalleError."""
     from dalle_core.device import pick_device
 
-    return load_model(folder_of(settings, current_name(settings)), pick_device(settings.device))
+    folder = folder_of(settings, current_name(settings))
+    return _plainly(lambda: load_model(folder, pick_device(settings.device)))
 
 
-def _paint(model: "ImageModel", request: GenerationRequest, reranker: "Reranker | None") -> "tuple[Candidate, ...]":
+def encode_whole(model: "ImageModel", data: bytes) -> Source:
+    """A picture file's middle square, as the model has it."""
+    return _plainly(lambda: encode(model, cut_square(read_picture(data), WHOLE)))
+
+
+def paint_kept(model: "ImageModel", request: GenerationRequest, meter: Meter) -> "list[Candidate]":
+    """The candidates that are kept, best first; all where nothing ranks them."""
+    reranker: Reranker | None = getattr(model, "reranker", None)
+    candidates = _plainly(lambda: _paint(model, request, reranker, meter))
+    return [candidate for candidate in candidates if candidate.rank is None or candidate.rank <= request.keep]
+
+
+def _paint(
+    model: "ImageModel", request: GenerationRequest, reranker: "Reranker | None", meter: Meter
+) -> "tuple[Candidate, ...]":
     from dalle_core.generate import Finished, Progress, generate
 
-    meter = Meter(sys.stderr)
     try:
         for event in generate(model, request, reranker, previews=False):
             if isinstance(event, Progress):
@@ -185,15 +229,20 @@ def _save(
     )
 
 
-def _paint_here(studio: Studio, request: GenerationRequest, given: Given | None) -> list[Painted]:
+def wait_for_model(studio: Studio) -> None:
+    """Raises CheckpointError where it cannot be loaded."""
     while studio.model_status().state == "loading":
         time.sleep(POLL_SECONDS / 10)
     if studio.model_status().state == "failed":
         raise CheckpointError(studio.model_status().message)
-    if given is None:
+
+
+def _paint_here(
+    studio: Studio, request: GenerationRequest, given: Given | None, source: Source | None
+) -> list[Painted]:
+    if given is None or source is None:
         job_id = studio.submit(request)
     else:
-        source = studio.prepare_source(given.data)
         job_id = studio.submit(given.put_into(request, source), given.kind, source.parent_id, source.model_sha256)
     try:
         view = asyncio.run(_watch(studio, job_id))
@@ -214,28 +263,33 @@ async def _watch(studio: Studio, job_id: str) -> JobView:
 
 
 def _paint_with_owner(
-    settings: Settings, request: GenerationRequest, load_model: LoadModel, given: Given | None
-) -> list[Painted]:
+    settings: Settings, requests: Sequence[GenerationRequest], load_model: LoadModel, given: Given | None
+) -> Iterator[Painted]:
     history = History(settings, owner=False)
     try:
-        job_id = _queue_with_owner(history, settings, request, load_model, given)
-        try:
-            return _kept(history, _wait(history, settings, job_id))
-        except KeyboardInterrupt:
-            history.request_cancel(job_id)
-            raise
+        source = None if given is None else _source_beside(history, settings, load_model, given)
+        for request in requests:
+            job_id = _queue_with_owner(history, settings, request, given, source)
+            try:
+                yield from _kept(history, _wait(history, settings, job_id))
+            except KeyboardInterrupt:
+                history.request_cancel(job_id)
+                raise
     finally:
         history.close()
 
 
-def _queue_with_owner(
-    history: History, settings: Settings, request: GenerationRequest, load_model: LoadModel, given: Given | None
-) -> str:
+def _source_beside(history: History, settings: Settings, load_model: LoadModel, given: Given) -> Source:
     """The owner's queue takes tokens, not files: a picture is encoded here, where the owner's model does not reach."""
-    if given is None:
+    model = load(replace(settings, device="cpu"), load_model)
+    return _plainly(lambda: Sources(history, lambda errand: errand(model)).prepare(given.data, None, None, WHOLE))
+
+
+def _queue_with_owner(
+    history: History, settings: Settings, request: GenerationRequest, given: Given | None, source: Source | None
+) -> str:
+    if given is None or source is None:
         return submit_to_owner(history, settings, request)
-    model = _plainly(lambda: _load(replace(settings, device="cpu"), load_model))
-    source = _plainly(lambda: Sources(history, lambda errand: errand(model)).prepare(given.data, None, None, WHOLE))
     request = given.put_into(request, source)
     return submit_to_owner(
         history, settings, request, given.kind, source.parent_id, source.model_sha256, given.rows or 0

@@ -4,7 +4,7 @@ Knows no widgets. A sheet is as far as its jobs are: whatever happens to those, 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -56,7 +56,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be painted. `seconds` is how long that takes about, None while nothing was ever measured."""
+    """What would be painted. `seconds` is how long that takes about, None while that cannot be told."""
 
     cells: int
     pictures: int
@@ -154,7 +154,7 @@ class Sheets:
             "y": _axis_to_dict(y),
             "source": asked.source.parent_id if asked.source else None,
         }
-        sheet_id = rows.add(self._history, _name(asked.request.prompt), _to_json(definition), jobs)
+        sheet_id = rows.add(self._history, name_of_prompt(asked.request.prompt), _to_json(definition), jobs)
         self._wake()
         return sheet_id
 
@@ -245,10 +245,10 @@ class Sheets:
         paths = {(c.x, c.y): self._history.image_path(c.image_id) for c in view.cells if c.image_id}
         if not paths:
             raise RequestError("Nothing of this sheet is painted yet.")
-        return draw_sheet(view.name, _summary(view), _titled(view.x), _titled(view.y), paths)
+        return draw_sheet(view.name, _shared(view), _titled(view.x), _titled(view.y), paths)
 
     def seconds_for(self, pictures: int) -> float | None:
-        """How long so many single pictures take, about; None while nothing was ever measured."""
+        """How long so many single pictures take, about; None while that cannot be told."""
         return self._seconds([(GenerationRequest("picture", count=1, keep=1), 0)] * pictures)
 
     def _planned(self, asked: SheetRequest) -> tuple[Axis | None, Axis | None, list[CellPlan]]:
@@ -278,7 +278,9 @@ class Sheets:
         return NewJob(cell.request, model, kind, source.parent_id, source.model_sha256, cell.kept_rows)
 
     def _seconds(self, requests: list[tuple[GenerationRequest, int]]) -> float | None:
-        """How long these take, each with so many rows given: by the model's pace, else as the newest picture took."""
+        """How long these take, each with so many rows given: by the model's pace, else as the newest picture took, else
+        by trying a few steps. None while that cannot be told.
+        """
         spec = self._worker.status.spec
         if spec is None or not requests:
             return None
@@ -289,6 +291,9 @@ class Sheets:
             if pace is None and newest is None:
                 newest = self._newest_pace(spec)
             pace = newest if pace is None else pace
+            if pace is None:
+                self._worker.measure(request)
+                pace = self._worker.pace(request.batch_width)
             if pace is None:
                 return None
             seconds += pace * -(-request.count // request.batch_width) * (spec.rows - kept_rows)
@@ -319,15 +324,17 @@ def _is_missing(cell: CellRow) -> bool:
     return cell.status in {"cancelled", "failed", "interrupted"}
 
 
-def _name(prompt: str) -> str:
+def name_of_prompt(prompt: str) -> str:
     words = " ".join(prompt.split())
     return f"{words[:MAX_NAME]}…" if len(words) > MAX_NAME else words
 
 
-def _summary(view: SheetView) -> str:
-    """The settings that all cells share."""
-    request = view.request
-    varied = {head.kind for head in (view.x, view.y) if head}
+def _shared(view: SheetView) -> str:
+    return shared_settings(view.request, {head.kind for head in (view.x, view.y) if head})
+
+
+def shared_settings(request: GenerationRequest, varied: Collection[str]) -> str:
+    """The settings that all cells share, in words: those that are no axis."""
     parts = {
         "seed": f"seed {request.seed}",
         "temperature": f"temperature {request.temperature:g}",

@@ -177,6 +177,14 @@ class Worker:
         measured = dict(model.pace.seconds_per_row) if model is not None else {}
         return measured[min(measured, key=lambda known: abs(known - width))] if measured else None
 
+    def measure(self, request: GenerationRequest) -> None:
+        """Have `pace` know something where nothing was painted yet; takes a moment, and nothing while one paints."""
+        from dalle_core.generate import measure_pace
+
+        if self.painting is None and self.loader.current is not None:
+            with contextlib.suppress(DalleError):  # painting will tell what is wrong
+                self.run_errand(lambda model: measure_pace(model, request))
+
     def run_errand(self, do: "Callable[[ImageModel], T]") -> T:
         """What `do` gives for the model, on the model's own thread: between jobs, or between two decode steps of one.
 

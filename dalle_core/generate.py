@@ -29,10 +29,13 @@ __all__ = [
     "Started",
     "check",
     "generate",
+    "measure_pace",
     "never",
     "rerank",
     "wanted",
 ]
+
+MEASURED_STEPS, MEASURED_SECONDS = 8, 0.4  # at most, to learn a pace
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,22 @@ def _prompts(request: GenerationRequest) -> list[str]:
     """One where there is nothing to be guided away from, else two."""
     guided = request.guidance_scale != 1 and request.prompt != request.negative_prompt
     return [request.prompt, request.negative_prompt] if guided else [request.prompt]
+
+
+def measure_pace(model: ImageModel, request: GenerationRequest) -> None:
+    """Time the request's first few steps, for an estimate before anything was painted. What they write is dropped."""
+    times: list[float] = []
+
+    def enough() -> bool:
+        times.append(time.monotonic())
+        return len(times) > MEASURED_STEPS or (len(times) > 2 and times[-1] - times[0] > MEASURED_SECONDS)
+
+    painter = _Painter(model, request, enough, previews=False, done=frozenset())
+    for _ in painter.paint(0, model.encode_prompts(_prompts(request))):
+        pass
+    if painter.stopped:
+        step = (times[-1] - times[1]) / (len(times) - 2)  # the first one reads the prompt, too
+        model.pace.seconds_per_row[request.batch_width] = step * model.spec.cols * len(model.spec.levels)
 
 
 def check(model: ImageModel, request: GenerationRequest) -> None:

@@ -53,9 +53,21 @@ def test_every_cell_is_an_ordinary_picture(studio: Studio) -> None:
     assert studio.job(view.cells[0].job_id).sheet_id == sheet_id
 
 
-def test_the_plan_says_how_long_it_takes_once_anything_was_painted(studio: Studio) -> None:
+def test_the_plan_says_how_long_it_takes_before_anything_was_painted(start_studio: StartStudio) -> None:
+    model = quick_model(step_seconds=0.02)
+    studio = start_studio(model)
     wait_until(lambda: studio.model_status().state == "ready")
+    seconds = 3 * QUICK_SPEC.token_count * len(QUICK_SPEC.levels) * model.step_seconds
+    found = studio.sheets.plan(asked()).seconds or 0.0
+    assert seconds < found < 10 * seconds  # the clock of a busy machine runs on
+    assert studio.images_count() == 0
+    model.fail_at = 0
+    model.pace.seconds_per_row.clear()
     assert studio.sheets.plan(asked()).seconds is None
+
+
+def test_the_plan_goes_by_what_was_painted(studio: Studio) -> None:
+    wait_until(lambda: studio.model_status().state == "ready")
     painted(studio, count=1, keep=1, batch_width=1)
     plan = studio.sheets.plan(asked())
     pace = studio.worker.pace(1)

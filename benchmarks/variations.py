@@ -31,7 +31,8 @@ from dalle_core.training.judge import Judge  # noqa: E402
 from dalle_core.training.presets import preset  # noqa: E402
 from dalle_core.training.workshop import Workshop  # noqa: E402
 
-STRENGTHS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
+STRENGTHS = (0.3, 0.5, 0.8)
+PAIRS = 6  # of each original with other pictures of its concept, to know how far apart those are
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,10 @@ class Measure:
         return compose(self.art, rows, self.size, (7, 7), mixture=None).images
 
     def _distances(self) -> tuple[float, float]:
-        art = self.art.rows
-        trained = self.art.where("train")
-        same = [(i, j) for i in self.rows for j in trained if art[i].concept == art[j].concept]
+        others: dict[str, list[int]] = {}
+        for j in self.art.where("train"):
+            others.setdefault(self.art.rows[j].concept, []).append(j)
+        same = [(i, j) for i in self.rows for j in others.get(self.art.rows[i].concept, [])[:PAIRS]]
         one, other = (self.features(self._images(np.array(side))) for side in zip(*same, strict=True))
         return _apart(one, other), _apart(one, other.roll(len(other) // 2, 0))
 
@@ -133,7 +135,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=ROOT / "runs")
     parser.add_argument("--preset", default="emblem-64")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--pictures", type=int, default=24)
+    parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--count", type=int, default=4, help="variations of each picture, an even number")
     parser.add_argument("--strengths", type=float, nargs="+", default=STRENGTHS)
     parser.add_argument("--without-prompt", action="store_true")

@@ -113,6 +113,7 @@
         axes?.take(this.sheet);
       });
       this.cells = new Map(); // job -> its cell
+      new dalleStudio.variations.MoreLike(this.node, words => setText(this.state, words));
       announce.addEventListener("news", ({ detail }) => this.hear(detail));
       this.begin();
     }

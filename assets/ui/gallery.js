@@ -27,12 +27,14 @@ window.dalleStudio.gallery = (() => {
         open: id => this.open(id), more: () => this.more(), all: () => this.selectAll(),
         changed: ids => this.bar?.show(ids, this.filters.values.trashed), pressed: (event, id) => this.pressed(event, id),
       });
-      this.filters = new Filters(find(".filter-open"), find(".filter-chips"), { changed: () => this.narrowed(), facets: () => this.ask("gallery_facets", { filters: this.filters.values }, true), save: () => this.places.save() });
+      this.filters = new Filters(find(".filter-open"), find(".filter-chips"), { changed: () => this.narrowed(), facets: () => this.ask("gallery_facets", { filters: this.filters.values }, true), save: () => this.places.save(), typed: () => ({ query: this.form.query.value.trim() }) });
       this.places = new Places(find(".places"), server, this.filters, { changed: () => {} });
       this.actions = new Actions((...asked) => this.ask(...asked), this);
       this.bar = new SelectionBar(this);
       element.querySelector(".gallery").append(this.bar.node);
       this.importing = new Importing(find(".import-open"), element.querySelector(".gallery"), () => this.back());
+      const free = target => (this.shelf.selected.size || this.filters.values.trashed ? null : target.closest(".card"));
+      new window.dalleStudio.variations.MoreLike(find(".gallery-main"), words => toast.show(words), free);
       this.room = new Room(element, server, () => this.load());
       this.listen();
     }
@@ -75,6 +77,7 @@ window.dalleStudio.gallery = (() => {
 
     /* The filters are others now. */
     narrowed() {
+      clearTimeout(this.timer);
       const { query, trashed, like } = this.filters.values;
       if (this.form.query.value.trim() !== query) this.form.query.value = query;
       this.shelf.select([]);

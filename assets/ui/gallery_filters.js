@@ -24,7 +24,7 @@
   };
 
   class Filters {
-    /* `act` has changed(), facets() and save(); `chips` is where what is on is told. */
+    /* `act` has changed(), facets(), save() and typed(); `chips` is where what is on is told. */
     constructor(button, chips, act) {
       this.button = button;
       this.chips = chips;
@@ -46,8 +46,9 @@
       this.act.changed();
     }
 
+    /* Whatever is set, words that were typed a moment ago stay. */
     set(values) {
-      this.become({ ...this.values, ...values });
+      this.become({ ...this.values, ...this.act.typed(), ...values });
     }
 
     /* ---- chips: what is on, each with a way to turn it off ---- */

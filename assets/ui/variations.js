@@ -61,23 +61,25 @@
     return "";
   }
 
-  /* Over the candidate that the mouse is on. Whoever has no mouse finds it in the picture's dialog, or presses V. */
+  /* Over the picture of `node` that the mouse is on. Whoever has no mouse finds it in the picture's dialog, or presses
+     V. `find` gives the tile that an element belongs to, if it is to have this; `say` tells what came of it. */
   class MoreLike {
-    constructor(run) {
-      this.run = run;
+    constructor(node, say, find = target => target.closest(".tile")) {
+      Object.assign(this, { node, say, find });
       this.button = make("button", { type: "button", class: "more-like", tabindex: -1, "aria-hidden": "true", hidden: true, onclick: () => this.start() });
-      run.node.append(this.button);
-      run.node.addEventListener("pointerover", event => this.over(event.target));
-      run.node.addEventListener("pointerleave", () => { this.button.hidden = true; });
+      node.classList.add("holds-more-like");
+      node.append(this.button);
+      node.addEventListener("pointerover", event => this.over(event.target));
+      for (const name of ["pointerleave", "wheel"]) node.addEventListener(name, () => { this.button.hidden = true; }, { passive: true });
     }
 
     over(target) {
       if (target === this.button) return;
-      const tile = target.closest(".tile");
-      this.image = tile?.dataset.image;
+      const tile = this.find(target);
+      this.image = tile?.dataset.image ?? tile?.dataset.id;
       this.button.hidden = !this.image;
       if (!this.image) return;
-      const frame = tile.firstChild.getBoundingClientRect(), node = this.run.node.getBoundingClientRect();
+      const frame = tile.firstChild.getBoundingClientRect(), node = this.node.getBoundingClientRect();
       this.button.style.left = `${frame.left - node.left + frame.width / 2}px`;
       this.button.style.top = `${frame.bottom - node.top - 8}px`;
       setText(this.button, t("More like this"));
@@ -86,9 +88,8 @@
     async start() {
       setText(this.button, t("Queued"));
       const error = await start(this.image);
-      if (!error) return this.run.say(t(QUEUED));
-      setText(this.run.state, t(error));
-      this.button.hidden = true;
+      this.say(t(error || QUEUED), error);
+      if (error) this.button.hidden = true;
     }
   }
 
@@ -156,7 +157,7 @@
     }
   }
 
-  runParts.push(run => new MoreLike(run), (run, job) => (job.original ? new Departures(run, job) : null));
+  runParts.push(run => new MoreLike(run.node, (words, error) => (error ? setText(run.state, words) : run.say(words))), (run, job) => (job.original ? new Departures(run, job) : null));
 
   async function showInDialog(dialog) {
     const button = dialog.buttonOf(compare), image = dialog.details.image, shown = button.getAttribute("aria-pressed") !== "true";
@@ -192,6 +193,7 @@
 
   dalleStudio.variations = {
     start,
+    MoreLike,
     chosen: () => bench?.chosen() ?? null,
     bench: (element, { props, watch, server }) => {
       bench = new VariationBench(element, server);

@@ -78,9 +78,13 @@ def test_more_like_any_picture_is_one_click_or_key_away(served: Served, visit: C
     page.locator(".more-like").filter(visible=True).click()
     tile.focus()
     page.keyboard.press("v")
+    page.get_by_role("tab", name="Gallery").click()
+    page.locator(f'.card[data-id="{parent}"]').hover()
+    page.locator(".gallery .more-like").click()
+    expect(page.locator(".toast")).to_contain_text("They appear under Variations.")
     page.get_by_role("tab", name="Variations").click()
     runs = page.locator(".variations .run")
-    expect(runs).to_have_count(3)
+    expect(runs).to_have_count(4)
     for run in runs.all():
         expect(run).to_have_attribute("data-status", "done")
     child = served.studio.images()[0]

@@ -15,6 +15,8 @@ PLAIN_SHARE = 0.7  # of the border that is to be of one colour; an object may to
 PLAIN_WITHIN = 12.0  # in L*a*b*, of the border's median
 AT_LEAST, AT_MOST = 5.0, 14.0  # how far a ground's own texture may stray
 HAZE = 26.0  # as far a glow around the object may be from the ground
+COLOURED = 25.0  # a ground's own distance from grey
+SHADED = 0.5  # how much a coloured ground's shades count
 MAX_CLEARED = 0.995
 
 
@@ -38,7 +40,7 @@ def _distance_to_ground(lab: Floats) -> tuple[Floats, float]:
     """How far each pixel is from the border's colour, and how far the ground itself strays. Raises ExportError."""
     border = np.concatenate([lab[0], lab[-1], lab[1:-1, 0], lab[1:-1, -1]])
     colour = np.median(border, axis=0)
-    strays = np.linalg.norm(border - colour, axis=-1)
+    strays = _apart(border, colour)
     plain = strays < PLAIN_WITHIN
     if plain.mean() < PLAIN_SHARE:
         raise ExportError(
@@ -46,7 +48,19 @@ def _distance_to_ground(lab: Floats) -> tuple[Floats, float]:
             f"and cutting out needs {100 * PLAIN_SHARE:.0f} %."
         )
     tolerance = float(np.clip(2.5 * np.percentile(strays[plain], 95), AT_LEAST, AT_MOST))
-    return np.linalg.norm(lab - colour, axis=-1).astype(np.float32), tolerance
+    return _apart(lab, colour), tolerance
+
+
+def _apart(lab: Floats, ground: Floats) -> Floats:
+    """How far colours look from the ground's. On one that is coloured, its own shades and shadows count for less."""
+    away = lab - ground
+    if np.hypot(ground[1], ground[2]) < COLOURED:
+        return np.linalg.norm(away, axis=-1).astype(np.float32)
+    shade = np.array([ground[0] + 16, ground[1], ground[2]], np.float32)  # where it goes in more and in less light
+    shade /= np.linalg.norm(shade)
+    along = away @ shade
+    across = away - along[..., None] * shade
+    return np.hypot(np.linalg.norm(across, axis=-1), SHADED * along).astype(np.float32)
 
 
 def _ground(distance: Floats, tolerance: float, detail: int, holes: bool) -> Mask:

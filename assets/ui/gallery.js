@@ -146,18 +146,24 @@ window.dalleStudio.gallery = (() => {
       this.places.look();
       this.room.look();
       const busy = this.shelf.node.getBoundingClientRect().top < -200 || this.shelf.selected.size || dialog.node?.open;
-      if (busy && this.shelf.ids.length) this.offer();
-      else this.load();
+      return busy && this.shelf.ids.length ? this.offer() : this.load();
     }
 
     /* Something was marked, filed or thrown away, here or in another window. */
     async heard() {
-      if (dialog.node?.open) { this.late = true; return; } // whoever turns pages is not moved
-      this.late = false;
+      this.late = dialog.node?.open || this.importing.busy || this.hearing; // whoever turns pages is not moved
+      if (this.late) return;
+      this.hearing = true;
+      await this.hear();
+      this.hearing = false;
+      if (this.late && !dialog.node?.open) this.heard(); // and what came meanwhile
+    }
+
+    async hear() {
       const question = this.asked, ids = this.shelf.ids.slice(0, MOST);
       const answer = ids.length ? await this.ask("standing_pictures", { images: ids, trashed: this.filters.values.trashed }, true) : {};
       if (answer.standing && question === this.asked) this.keep(ids, answer.standing);
-      this.changed();
+      await this.changed();
     }
 
     /* Of these pictures only those stay that are there still. */

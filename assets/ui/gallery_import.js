@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { make, setText, toast, UNANSWERED } = window.dalleStudio.tools;
+  const { make, setText, toast, menu, UNANSWERED } = window.dalleStudio.tools;
   const { t } = window.dalleWords;
   const WANTED = /\.(png|zip)$/i;
   const MOST = 20000; // files of one import
@@ -31,10 +31,16 @@
     /* `button` opens the choice of files, `element` takes what is dropped; `done` is called when pictures came in. */
     constructor(button, element, done) {
       this.done = done;
-      this.files = make("input", { type: "file", multiple: true, accept: ".png,.zip,image/png,application/zip", "aria-label": t("Pictures to import"), tabindex: "-1", hidden: true });
-      this.files.addEventListener("change", () => { this.take([...this.files.files]); this.files.value = ""; });
-      button.after(this.files);
-      button.addEventListener("click", () => this.files.click());
+      const chooser = (label, more) => {
+        const input = make("input", { type: "file", multiple: true, "aria-label": t(label), tabindex: "-1", hidden: true, ...more });
+        input.addEventListener("change", () => { this.take([...input.files]); input.value = ""; });
+        button.after(input);
+        return input;
+      };
+      const files = chooser("Pictures to import", { accept: ".png,.zip,image/png,application/zip" });
+      const folder = chooser("A folder to import", { webkitdirectory: true });
+      const choices = [[t("PNG or ZIP files"), () => files.click()], [t("A folder of PNGs"), () => folder.click()]];
+      button.addEventListener("click", () => ("webkitdirectory" in folder ? menu(button, choices) : files.click()));
       this.words = make("span", { role: "status" });
       this.bar = make("i");
       const stop = make("button", { type: "button", class: "link", text: t("Stop"), onclick: () => { this.stopped = true; } });

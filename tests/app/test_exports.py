@@ -117,6 +117,19 @@ def test_a_plain_ground_goes_and_leaves_no_halo(ground: str) -> None:
     assert np.abs(art[seen][:, :3] - (208, 32, 32)).max() < 40, "a colour of the ground is mixed in"
 
 
+def test_the_shade_of_a_coloured_ground_goes_with_it() -> None:
+    art = disc("#46b34a", "#3060d8", hole=False)
+    shaded = art.copy()
+    ImageDraw.Draw(shaded).rectangle((8, 27, 22, 29), fill="#3b9a3f")  # as a shadow under the disc
+    clear, same = (
+        np.asarray(picture(image, ExportSpec(transparent=True, scale=4)), float)[..., 3] for image in (art, shaded)
+    )
+    assert np.abs(clear - same).mean() < 2
+    grey = disc("#808080", "#3060d8", hole=False)
+    ImageDraw.Draw(grey).rectangle((8, 27, 22, 29), fill="#5c5c5c")  # on grey, another grey is another colour
+    assert np.asarray(picture(grey, ExportSpec(transparent=True)))[28, 15, 3] > 100
+
+
 def test_enclosed_ground_stays_unless_it_is_to_go() -> None:
     kept = np.asarray(picture(disc(), ExportSpec(transparent=True)))
     cleared = np.asarray(picture(disc(), ExportSpec(transparent=True, holes=True)))

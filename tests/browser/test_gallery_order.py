@@ -343,6 +343,15 @@ def test_dropped_and_chosen_files_are_imported_and_what_is_wrong_is_told(
     expect(dialog).to_contain_text("From elsewhere")
     expect(dialog.get_by_role("button", name="Use settings")).to_be_hidden()
     page.keyboard.press("Escape")
+    folder = tmp_path / "<i>folder"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / "deeper" / "<script>.png").write_bytes(png("navy"))
+    (folder / "notes.txt").write_text("-")
+    page.get_by_role("button", name="Import").click()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="A folder of PNGs").click()
+    chooser.value.set_files(folder)
+    expect(toast).to_contain_text("1 picture imported. Other files, left alone: 1.")
     (tmp_path / "words.txt").write_text("words")
     page.get_by_label("Pictures to import").set_input_files(tmp_path / "words.txt")
     expect(toast).to_contain_text("There is no PNG and no zip among these files.")

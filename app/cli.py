@@ -371,7 +371,7 @@ def _generate(arguments: argparse.Namespace, settings: Settings, load_model: Loa
 def _explore(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
     axes = [_axis(flag, getattr(arguments, flag)) for flag in ("x", "y")]
     given = read_given(None, None, arguments.picture)
-    arguments.count, arguments.vary = arguments.count or 1, None
+    arguments.count, arguments.vary = 1 if arguments.count is None else arguments.count, None
     arguments.seed = begun_seed(arguments.out) if arguments.seed is None else arguments.seed
     request, picture = build_request(arguments), given.data if given else None
     if arguments.out is None:

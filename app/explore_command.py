@@ -19,7 +19,6 @@ from app.loading import LoadModel
 from app.prompts import Prompts
 from app.recipes import read_recipe, to_png
 from app.settings import Settings
-from app.sheet_image import draw_sheet
 from app.sheets import SheetRequest, SheetView, name_of_prompt, shared_settings
 from app.studio import Studio
 from app.wildcards import Wildcards
@@ -130,6 +129,8 @@ def _painted_cell(cell: CellPlan, path: Path, seed: int, x: Axis | None, y: Axis
 def _write_sheet(
     folder: Path, request: GenerationRequest, x: Axis | None, y: Axis | None, paths: dict[tuple[int, int], Path]
 ) -> None:
+    from app.sheet_image import draw_sheet
+
     if not paths:
         return
     heads = [(axis.title, axis.labels) if axis else ("", ("",)) for axis in (x, y)]

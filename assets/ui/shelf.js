@@ -22,6 +22,7 @@
       this.pictures = new Map();
       this.places = new Map();
       this.active = null; // id
+      this.edition = 0; // counts what was put onto it, so that it is drawn anew
       this.anchor = null; // where a range begins
       const later = () => { this.frame ??= requestAnimationFrame(() => { this.frame = null; this.draw(); }); };
       addEventListener("scroll", later, { passive: true, capture: true });
@@ -38,6 +39,7 @@
     /* Selection, keyboard and cards of pictures that stay are kept. */
     fill(pictures, total = null) {
       this.total = total; // of which only some may have been asked for
+      this.edition += 1;
       const place = this.places.get(this.active) ?? 0;
       this.ids.length = 0;
       this.pictures.clear();
@@ -50,6 +52,7 @@
     }
 
     add(pictures, whole = false) {
+      this.edition += 1;
       for (const picture of pictures) {
         if (this.places.has(picture.image)) continue; // one that came again after a reload
         this.places.set(picture.image, this.ids.length);
@@ -95,11 +98,17 @@
       const top = -this.node.getBoundingClientRect().top;
       const first = Math.max(0, Math.floor((top - AHEAD) / this.row) * this.columns);
       const last = Math.min(this.ids.length, Math.ceil((top + innerHeight + AHEAD) / this.row) * this.columns);
+      const span = [first, last, this.active, this.side, this.row, this.total, this.edition].join(" ");
+      if (span !== this.span) this.lay(first, last); // most steps of a scroll show the same cards
+      this.span = span;
+      if (last >= this.ids.length - 2 * this.columns) this.act.more();
+    }
+
+    lay(first, last) {
       const wanted = new Set(this.ids.slice(first, last));
       if (this.active) wanted.add(this.active); // the keyboard's way back in
       for (const [id, card] of this.cards) if (!wanted.has(id)) { card.remove(); this.cards.delete(id); }
       this.place([...wanted].sort((one, other) => this.places.get(one) - this.places.get(other)));
-      if (last >= this.ids.length - 2 * this.columns) this.act.more();
     }
 
     /* New cards go in between those that are there, which are never moved: the focus stays. */
@@ -111,10 +120,13 @@
         if (card === next) next = next.nextSibling;
         else this.node.insertBefore(card, next);
         this.cards.set(id, card);
-        card.style.transform = `translate(${(place % this.columns) * (this.side + this.gap)}px, ${Math.floor(place / this.columns) * this.row}px)`;
+        card.tabIndex = id === this.active ? 0 : -1;
+        const spot = `translate(${(place % this.columns) * (this.side + this.gap)}px, ${Math.floor(place / this.columns) * this.row}px)`;
+        if (card.spot === spot && card.of === this.total) continue;
+        Object.assign(card, { spot, of: this.total });
+        card.style.transform = spot;
         card.setAttribute("aria-posinset", place + 1);
         card.setAttribute("aria-setsize", this.total ?? -1);
-        card.tabIndex = id === this.active ? 0 : -1;
       }
     }
 

@@ -85,6 +85,36 @@ class DecodeState:
     told: Tensor  # (R, 1, C), or a zero: the sentence's part of every image position
 
 
+class Outline:
+    """What a text says of every image token where none is seen, read digit by digit beside a decoding.
+
+    A network trained with veiled tokens knows it: rather a place's colour than its pattern. Against what another text
+    says, it is evidence for the first, as the difference of logits is in classifier-free guidance (2207.12598).
+    """
+
+    def __init__(self, head: DigitHead, states: Tensor, batch: int, position: int) -> None:
+        """`states` (2, N, C) are the trunk's for the text and for the other one; `position` is the first to be read."""
+        self.head = head
+        self.states = states.unsqueeze(2).expand(-1, -1, batch, -1)  # (2, N, B, C)
+        self.position = position
+        self.place = 0
+        self.hidden = self.states[:, position]  # (2, B, C)
+
+    def evidence(self) -> Tensor:
+        """(B, L) logits of the next digit: the text's less the other's."""
+        self.hidden, logits = self.head.stage(self.hidden, self.place)
+        return logits[0] - logits[1]
+
+    def take(self, digit: Tensor) -> None:
+        """Go on from the (B,) digit chosen."""
+        self.hidden = self.hidden + self.head.embedding.one(digit, self.place)
+        self.place += 1
+        if self.place == len(self.head.levels):
+            self.place = 0
+            self.position += 1
+            self.hidden = self.states[:, self.position]
+
+
 class Transformer(nn.Module):
     """Text and image tokens in one stream."""
 
@@ -192,6 +222,14 @@ class Transformer(nn.Module):
         hidden = self._trunk(stream, cache)[:, -1]
         state = DecodeState(cache, hidden, prefix.shape[1], [], told)
         return state, self._digit_logits(state)
+
+    def outlines(self, text: Tensor, sentence: Tensor | None = None) -> Tensor:
+        """(R, T) text ids, (R, F) sentence features or None → (R, N, C) states for an Outline."""
+        N = self.config.image_length
+        digits = text.new_zeros(len(text), N - 1, len(self.config.levels))
+        hidden_tokens = torch.zeros(len(text), N - 1, dtype=torch.bool, device=text.device)
+        stream = self._stream(text, digits, self._told(sentence, len(text)), hidden_tokens)
+        return self._trunk(stream)[:, text.shape[1] - 1 :]
 
     def next_logits(self, state: DecodeState, digit: Tensor) -> Tensor:
         """Take the (R,) digit chosen; (R, L) logits of the next. A full token costs a pass of the trunk."""

@@ -17,21 +17,26 @@ from dalle_core.families.base import Conditioning, ModelSpec, Pace
 from dalle_core.families.registry import CONFIG, read_spec
 from dalle_core.rerank import CLIPReranker
 from dalle_core.tokenizers import TextTokenizer
-from dalle_core.transformer import DecodeState, Transformer
+from dalle_core.transformer import DecodeState, Outline, Transformer
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the transformer is told of G prompts: (G, T) text ids, and (G, F) CLIP features if it takes sentences."""
+    """What the transformer is told of G prompts: (G, T) text ids, and (G, F) CLIP features if it takes sentences.
+
+    `outlines` (2, N, C) are the first prompt's and those of what it is held against, if it paints with any.
+    """
 
     ids: Tensor
     sentences: Tensor | None
+    outlines: Tensor | None
 
 
 @dataclass
 class BundledState:
     decode: DecodeState
     groups: int  # 1, or 2 with guidance
+    outline: Outline | None
 
 
 class BundledModel:
@@ -58,7 +63,16 @@ class BundledModel:
             if text.cut
         )
         ids = torch.tensor([text.ids for text in encoded], device=self.device)
-        return Conditioning(tuple(prompts), Told(ids, self._sentences(ids)), notes)
+        return Conditioning(tuple(prompts), Told(ids, self._sentences(ids), self._outlines(ids)), notes)
+
+    @torch.inference_mode()
+    def _outlines(self, ids: Tensor) -> Tensor | None:
+        """Against the prompt that is guided away from; without guidance, against no words at all."""
+        if not self.transformer.config.outline:
+            return None
+        if len(ids) == 1:
+            ids = torch.cat([ids, self.tokenizer.batch([""]).to(self.device)])
+        return self.transformer.outlines(ids, self._sentences(ids))
 
     @torch.inference_mode()
     def _sentences(self, ids: Tensor) -> Tensor | None:
@@ -82,13 +96,27 @@ class BundledModel:
         sentences = None if told.sentences is None else told.sentences.repeat_interleave(count, dim=0)
         groups = len(conditioning.prompts)
         prefix = prefix_tokens.to(self.device).expand(len(text), -1)
-        state, logits = self.transformer.prefill(text, prefix, sentences)
-        return BundledState(state, groups), logits.view(groups, count, -1)
+        decode, logits = self.transformer.prefill(text, prefix, sentences)
+        outline = None
+        if told.outlines is not None:
+            outline = Outline(self.transformer.head, told.outlines, count, prefix.shape[1])
+        state = BundledState(decode, groups, outline)
+        return state, self._with_outline(state, logits)
 
     @torch.inference_mode()
     def next_logits(self, state: BundledState, digits: Tensor) -> Tensor:
-        rows = digits.to(self.device).repeat(state.groups)
-        return self.transformer.next_logits(state.decode, rows).view(state.groups, len(digits), -1)
+        digits = digits.to(self.device)
+        if state.outline is not None:
+            state.outline.take(digits)
+        return self._with_outline(state, self.transformer.next_logits(state.decode, digits.repeat(state.groups)))
+
+    def _with_outline(self, state: BundledState, logits: Tensor) -> Tensor:
+        """(G·B, L) → (G, B, L), the first prompt's with what its text alone says."""
+        grouped = logits.view(state.groups, -1, logits.shape[-1])
+        if state.outline is not None:
+            evidence = self.transformer.config.outline * state.outline.evidence()
+            grouped = torch.cat([grouped[:1] + evidence, grouped[1:]])
+        return grouped
 
 
 def load_bundled(folder: Path, device: torch.device) -> BundledModel:

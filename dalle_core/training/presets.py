@@ -44,7 +44,7 @@ PRESETS = {
         captions=40_000,
         mixture=Mixture(),
         dvae=DVAEConfig(),
-        transformer=TransformerConfig(sentence=192),
+        transformer=TransformerConfig(sentence=192, outline=0.5),
         clip=CLIPConfig(),
         schedules=Schedules(
             dvae=Schedule(steps=2800, learning_rate=1.5e-3, cooldown=0.4, ema=0.997, evaluate_every=200),
@@ -64,7 +64,7 @@ PRESETS = {
         dvae=DVAEConfig(image_size=32, channels=(8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1),
                         sharpen_channels=8, levels=(5, 4)),
         transformer=TransformerConfig(vocab_size=512, text_length=16, rows=4, cols=4, levels=(5, 4), layers=2, width=32,
-                                      heads=2, hidden=64, dropout=0.1, sentence=16),
+                                      heads=2, hidden=64, dropout=0.1, sentence=16, outline=0.5),
         clip=CLIPConfig(image_size=32, channels=(8, 16), image_blocks=(1, 1), vocab_size=512, text_length=16,
                         text_layers=1, text_width=16, text_heads=2, dim=16),
         schedules=Schedules(

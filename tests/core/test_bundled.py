@@ -11,6 +11,7 @@ from dalle_core.errors import CheckpointError, RequestError
 from dalle_core.families.bundled import BundledModel, load_bundled
 from dalle_core.families.registry import load_model, read_spec
 from dalle_core.generate import CandidateFinished, Finished, GenerationRequest, Preview, Progress, Started, generate
+from dalle_core.transformer import Outline
 
 CPU = torch.device("cpu")
 
@@ -51,6 +52,29 @@ def test_painting_streams_and_ranks(model: BundledModel) -> None:
     scores = [candidate.score or 0 for candidate in last.candidates]
     assert scores == sorted(scores, reverse=True)
     assert {candidate.seed for candidate in last.candidates} == {3, 4, 5, 6, 7}
+
+
+@pytest.mark.parametrize("negative", [None, "blue box"])
+def test_what_the_text_alone_says_is_added_to_the_first_prompts_logits(
+    model_folder: Path, copy: Path, model: BundledModel, negative: str | None
+) -> None:
+    config = json.loads((copy / "config.json").read_text())
+    config["transformer"]["outline"] = 0.0
+    (copy / "config.json").write_text(json.dumps(config))
+    plain = load_bundled(copy, CPU)
+    prompts = ["red disc"] if negative is None else ["red disc", negative]
+    prefix, digits = torch.arange(4), torch.tensor([1, 0, 1])
+    pairs = []
+    for each in (model, plain):
+        state, first = each.prefill(each.encode_prompts(prompts), prefix, 3)
+        pairs.append((first, each.next_logits(state, digits)))
+    reference = model.encode_prompts(["red disc", negative or ""]).value.outlines
+    outline = Outline(model.transformer.head, reference, 3, 4)
+    for with_outline, without in zip(*pairs, strict=True):
+        expected = without.clone()
+        expected[0] += model.transformer.config.outline * outline.evidence()
+        torch.testing.assert_close(with_outline, expected)
+        outline.take(digits)
 
 
 def test_the_same_seed_paints_the_same_picture(model: BundledModel) -> None:

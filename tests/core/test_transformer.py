@@ -8,7 +8,7 @@ import torch
 from dalle_core.config import TransformerConfig
 from dalle_core.layers import attention_mask
 from dalle_core.quantizers import split_digits
-from dalle_core.transformer import Transformer
+from dalle_core.transformer import Outline, Transformer
 
 TINY = TransformerConfig(
     vocab_size=50, text_length=6, rows=3, cols=4, levels=(4, 3, 5), layers=2, width=32, heads=2, hidden=48
@@ -199,3 +199,34 @@ def test_of_a_token_not_shown_only_the_place_is_told(network: Transformer) -> No
     assert torch.equal(before[0, others], after[0, others])
     assert before[0, 5] != after[0, 5]
     assert not torch.allclose(before[0, 6:], network(text, tokens)[1][0, 6:])
+
+
+class TestOutline:
+    """What the text alone says of each token."""
+
+    def test_its_states_are_those_of_one_pass_that_sees_no_token(self, told: Transformer) -> None:
+        (text, tokens), sentence = random_batch(), random_sentences()
+        states = told.outlines(text, sentence)
+        unseen = told(text, tokens, sentence, torch.zeros_like(tokens, dtype=torch.bool))[1]
+        alone = told.head.losses(states, split_digits(tokens, TINY.levels))
+        torch.testing.assert_close(alone, unseen, atol=1e-5, rtol=0)
+
+    def test_it_is_read_digit_by_digit_from_any_place(self, told: Transformer) -> None:
+        """Its evidence is the difference of the two texts' logits, in each of three candidates given its digits."""
+        text, sentence = random_batch(2)[0], random_sentences(2)
+        states, digits = told.outlines(text, sentence), split_digits(random_batch(3)[1], TINY.levels)
+        outline = Outline(told.head, states, batch=3, position=4)
+        for position in range(4, TINY.image_length):
+            expected = states[:, position].unsqueeze(1).expand(-1, 3, -1)
+            for place in range(len(TINY.levels)):
+                expected, logits = told.head.stage(expected, place)
+                torch.testing.assert_close(outline.evidence(), logits[0] - logits[1])
+                chosen = digits[:, position, place]
+                expected = expected + told.head.embedding.one(chosen, place)
+                if (position, place) != (TINY.image_length - 1, len(TINY.levels) - 1):
+                    outline.take(chosen)
+
+    def test_the_same_text_twice_is_no_evidence(self, told: Transformer) -> None:
+        states = told.outlines(random_batch(1)[0].repeat(2, 1), random_sentences(1).repeat(2, 1))
+        evidence = Outline(told.head, states, batch=2, position=0).evidence()
+        torch.testing.assert_close(evidence, torch.zeros_like(evidence), atol=1e-6, rtol=0)

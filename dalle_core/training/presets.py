@@ -44,7 +44,7 @@ PRESETS = {
         captions=40_000,
         mixture=Mixture(),
         dvae=DVAEConfig(),
-        transformer=TransformerConfig(sentence=192, outline=0.5),
+        transformer=TransformerConfig(sentence=192, outline=0.3),
         clip=CLIPConfig(),
         schedules=Schedules(
             dvae=Schedule(steps=2800, learning_rate=1.5e-3, cooldown=0.4, ema=0.997, evaluate_every=200),

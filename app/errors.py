@@ -20,6 +20,10 @@ class HistoryError(DalleError):
     code = "bad_history"
 
 
+class DiskFull(HistoryError):
+    """There is no room for what the history is to hold."""
+
+
 class DataFolderBusy(HistoryError):
     """Another Dalle Studio owns the data folder."""
 

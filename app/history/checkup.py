@@ -16,7 +16,7 @@ from app.errors import HistoryError, RecipeError
 from app.history import marks
 from app.history.files import locate, thumbnail_of
 from app.history.search import indexable
-from app.history.store import SHAPE, connect
+from app.history.store import SHAPE, connect, plain_words
 from app.recipes import read_recipe
 from app.settings import Settings
 from dalle_core.checkpoints import sha256_of
@@ -41,6 +41,11 @@ Kind = Literal[
 ]
 NOTES: frozenset[Kind] = frozenset({"no_recipe", "leftover"})  # told, but nothing is wrong with the history
 MAX_MESSAGES = 20
+# A full disk, another program, permissions: nothing that setting the database aside would make better.
+_CIRCUMSTANCES = {
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Problem:
 def check_history(settings: Settings) -> list[Problem]:
     """Everything that does not agree, the gravest first. Nothing in an empty data folder is wrong."""
     found = check_database(settings)
-    if not found and settings.database.is_file():
+    if not found and _holds_anything(settings.database):
         with _opened(settings.database) as connection:
             found += [*_check_keys(connection), *_check_search(connection), *_check_files(settings, connection)]
     return [*found, *_check_marks(settings), *_check_leftovers(settings)]
@@ -72,8 +77,12 @@ def pictures(settings: Settings) -> list[str]:
 
 def is_lost(settings: Settings) -> bool:
     """Whether there are pictures but no database."""
-    database = settings.database
-    return not (database.is_file() and database.stat().st_size) and any(settings.images.rglob("[!.]*.png"))
+    return not _holds_anything(settings.database) and any(settings.images.rglob("[!.]*.png"))
+
+
+def _holds_anything(database: Path) -> bool:
+    """A start without any room leaves an empty file."""
+    return database.is_file() and database.stat().st_size > 0
 
 
 def refuse_lost(settings: Settings) -> None:
@@ -86,17 +95,21 @@ def refuse_lost(settings: Settings) -> None:
 
 
 def check_database(settings: Settings) -> list[Problem]:
+    """Raises HistoryError where whatever keeps it from being read is no fault of the database."""
     name = str(settings.database.relative_to(settings.data_dir))
     if is_lost(settings):
         words = f"There is no database, but {len(pictures(settings))} pictures are there."
         return [Problem("database_missing", name, words)]
-    if not settings.database.is_file():
+    if not _holds_anything(settings.database):
         return []
     try:
         with _opened(settings.database) as connection:
             shape: int = connection.execute("PRAGMA user_version").fetchone()[0]
             messages = [row[0] for row in connection.execute(f"PRAGMA integrity_check({MAX_MESSAGES})")]
-    except (sqlite3.Error, OSError) as error:
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _CIRCUMSTANCES:
+            with plain_words(settings.database):
+                raise
         return [Problem("database_damaged", name, f"The database cannot be read: {error}.")]
     if messages != ["ok"]:
         return [Problem("database_damaged", name, f"The database is damaged: {messages[0]}.")]
@@ -233,5 +246,5 @@ def _check_leftovers(settings: Settings) -> list[Problem]:
     return [
         Problem("leftover", path.relative_to(settings.data_dir).as_posix(), "A half-written file that a crash left.")
         for folder in folders
-        for path in sorted(folder.rglob(".*.tmp"))
+        for path in sorted(folder.rglob(".*.tmp*"))  # SQLite puts a journal beside a copy that it writes
     ]

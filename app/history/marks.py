@@ -7,7 +7,6 @@ or a tag has to think of it. Knows tables and columns by their names, not what t
 import json
 import logging
 import math
-import shutil
 import sqlite3
 import threading
 import time
@@ -172,7 +171,7 @@ class Sidecar:
 
     def _keep_previous(self) -> None:
         if self._path.is_file():
-            shutil.copy2(self._path, previous(self._path))
+            write_file(previous(self._path), self._path.read_bytes())
 
     def _write_changes(self) -> None:
         version: int = self._history.read("PRAGMA data_version")[0][0]

@@ -3,6 +3,7 @@
 A migration that has been released is never changed; a new one is added after it.
 """
 
+import contextlib
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from sqlite_utils import Database, Migrations
 
 from app.history.checkup import search_rows
 from app.recipes import stack_key
+from dalle_core.checkpoints import atomic_path
 
 BACKUPS_KEPT = 5
 migrations = Migrations("dalle-studio")
@@ -35,12 +37,9 @@ def back_up(connection: sqlite3.Connection, folder: Path) -> None:
 
 
 def copy_database(connection: sqlite3.Connection, target: Path) -> None:
-    """A copy as of one moment, whoever else reads and writes meanwhile."""
-    copy = sqlite3.connect(target)
-    try:
+    """A copy as of one moment, whoever else reads and writes meanwhile; whole, or not there at all."""
+    with atomic_path(target) as staging, contextlib.closing(sqlite3.connect(staging)) as copy:
         connection.backup(copy)
-    finally:
-        copy.close()
 
 
 @migrations()

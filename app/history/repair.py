@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from app.history.checkup import check_database, search_rows
 from app.history.files import thumbnail_of, write_thumbnail
 from app.history.recovery import index
-from app.history.store import History, connect
+from app.history.store import History, connect, plain_words
 from app.settings import Settings
 from dalle_core.checkpoints import sha256_of
 
@@ -25,9 +25,14 @@ DATABASE_FILES = ("", "-wal", "-shm")
 def set_aside(settings: Settings) -> Path:
     """Copy a damaged database, whatever belongs to it included, into a folder of its own."""
     folder = settings.database.parent / f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-    folder.mkdir(parents=True)
-    for file in _database_files(settings):
-        shutil.copy2(file, folder)
+    with plain_words(settings.database):
+        folder.mkdir(parents=True)
+        try:
+            for file in _database_files(settings):
+                shutil.copy2(file, folder)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     return folder
 
 

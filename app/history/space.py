@@ -4,10 +4,11 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.errors import DiskFull
 from app.history.files import locate, thumbnail_of
 from app.history.store import History
 from app.settings import Settings
@@ -25,6 +26,7 @@ _UNKEPT = """
         )
     ORDER BY images.id
 """
+Values = Sequence[object] | Mapping[str, object]
 NEWEST = "~"  # after every id
 
 
@@ -67,17 +69,31 @@ def purge(history: History, up_to: str) -> Unkept:
 
     The database keeps its size; what is painted next fills the room in it.
     """
-    with history.writing() as writer:
-        rows = writer.execute(_UNKEPT, {"up_to": up_to}).fetchall()
-        delete_rows(writer, rows)
+    rows = delete_pictures(history, _UNKEPT, {"up_to": up_to})
     return Unkept(len(rows), remove_files(history.settings, rows), up_to)
 
 
-def delete_rows(writer: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> None:
-    """Pictures, each with its rowid, which is that of its search entry too."""
-    rowids = json.dumps([row["rowid"] for row in rows])
-    for table in ("search", "images"):
-        writer.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT value FROM json_each(?))", (rowids,))
+def delete_pictures(history: History, chosen: str, values: Values) -> list[sqlite3.Row]:
+    """Delete the rows that the query `chosen` gives, and return them.
+
+    Even to forget, a database needs room. On a full disk the thumbnails make it: those can be made again.
+    """
+    try:
+        return _delete_chosen(history, chosen, values)
+    except DiskFull:
+        for row in history.read(chosen, values):
+            for thumbnail in _files_of(history.settings, row["path"])[1:]:
+                _remove(thumbnail)
+    return _delete_chosen(history, chosen, values)
+
+
+def _delete_chosen(history: History, chosen: str, values: Values) -> list[sqlite3.Row]:
+    with history.writing() as writer:
+        rows = writer.execute(chosen, values).fetchall()
+        rowids = json.dumps([row["rowid"] for row in rows])
+        for table in ("search", "images"):  # a search entry has the rowid of its picture
+            writer.execute(f"DELETE FROM {table} WHERE rowid IN (SELECT value FROM json_each(?))", (rowids,))
+    return rows
 
 
 def remove_files(settings: Settings, rows: Sequence[sqlite3.Row]) -> int:

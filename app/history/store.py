@@ -7,6 +7,8 @@ import contextlib
 import errno
 import hashlib
 import json
+import os
+import shutil
 import sqlite3
 import struct
 import threading
@@ -20,7 +22,7 @@ from typing import cast
 from PIL import Image
 from ulid import ULID
 
-from app.errors import HistoryError, NotFound
+from app.errors import DiskFull, HistoryError, NotFound
 from app.history.files import locate, relative_path, thumbnail_of, write_file, write_thumbnail
 from app.history.marks import Marks, collect
 from app.history.search import indexable, match_expression
@@ -36,6 +38,7 @@ WRITER_CACHE_KIB = 32 * 1024  # a thousand pictures, marked in one go, touch as 
 CHECKPOINT_PAGES = 4000
 SHAPE = 6  # how many migrations there are; the database has it as its user_version
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_NEEDED_BYTES = 2**16  # SQLite wants about half of this to open a database that nobody has open
 
 
 @dataclass(frozen=True)
@@ -510,11 +513,17 @@ class History:
             migrations.back_up(self._writer, self.settings.backups)
 
     def copy_to(self, target: Path) -> None:
-        """Copy the database to a new file."""
+        """Copy the database to a new file. Raises OSError where there is no room for it."""
         from app.history import migrations
 
-        with plain_words(self.settings.database):
-            migrations.copy_database(self._reader(), target)
+        reader = self._reader()
+        try:
+            migrations.copy_database(reader, target)
+        except sqlite3.Error as error:
+            if is_full(error, target.parent):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            with plain_words(self.settings.database):
+                raise
 
     def marks(self) -> Marks:
         """What the sidecar holds."""
@@ -642,13 +651,14 @@ def plain_words(database: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
+        if is_full(error, database.parent):
+            folder = database.parent.parent
+            raise DiskFull(f"The disk with {folder} is full. Free some space and try again.") from error
         raise HistoryError(_explain(error, database)) from error
 
 
 def _explain(error: sqlite3.Error | OSError, database: Path) -> str:
     text = str(error)
-    if getattr(error, "errno", None) in _FULL or "is full" in text:
-        return f"The disk with {database.parent.parent} is full. Free some space and try again."
     if isinstance(error, PermissionError) or "readonly" in text or "unable to open" in text:
         return f"The data folder {database.parent.parent} cannot be written to. Check its permissions."
     if "locked" in text:
@@ -659,6 +669,18 @@ def _explain(error: sqlite3.Error | OSError, database: Path) -> str:
             f"Earlier copies are in {database.parent / 'backups'}."
         )
     return f"The history cannot be used: {text}."
+
+
+def is_full(error: sqlite3.Error | OSError, folder: Path) -> bool:
+    """SQLite calls a full disk a failure of the disk where it cannot even open a database."""
+    if isinstance(error, OSError):
+        return error.errno in _FULL
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code != sqlite3.SQLITE_IOERR:
+        return code == sqlite3.SQLITE_FULL
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(folder).free < _NEEDED_BYTES
+    return False
 
 
 def _now() -> str:

@@ -8,7 +8,7 @@ from ulid import ULID
 
 from app.gallery_views import Trashed, TrashView
 from app.history.labels import as_json
-from app.history.space import delete_rows, remove_files, size_of
+from app.history.space import delete_pictures, remove_files, size_of
 from app.history.store import History, storable
 
 _GIVEN = "id IN (SELECT value FROM json_each(?))"
@@ -53,9 +53,7 @@ def _restore(history: History, condition: str, value: str) -> tuple[int, list[st
 def purge(history: History, image_ids: Sequence[str] | None) -> TrashView:
     """Delete what is in the trash, or these of it: rows first, then files. `doctor` finds what a crash leaves."""
     condition, values = ("", ()) if image_ids is None else (f"AND {_GIVEN}", (as_json(image_ids),))
-    with history.writing() as writer:
-        rows = writer.execute(f"{_IN_TRASH} {condition}", values).fetchall()
-        delete_rows(writer, rows)
+    rows = delete_pictures(history, f"{_IN_TRASH} {condition}", values)
     return TrashView(len(rows), remove_files(history.settings, rows))
 
 

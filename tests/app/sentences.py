@@ -20,10 +20,13 @@ def plain(text: str) -> str:
 
 
 def raised(module: Path) -> Iterator[str]:
-    """The message of every error that a module raises by itself."""
+    """The message of every error that a module raises by itself, and what its `explain` makes of others."""
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             yield from (text for argument in node.exc.args if (text := _text(argument)) and LETTERS.search(text))
+        if isinstance(node, ast.FunctionDef) and node.name.endswith("explain"):
+            answers = (found.value for found in ast.walk(node) if isinstance(found, ast.Return) and found.value)
+            yield from filter(LETTERS.search, map(_text, answers))
 
 
 def written(module: Path) -> Iterator[str]:

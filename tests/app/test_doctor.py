@@ -72,6 +72,14 @@ def test_an_empty_data_folder_is_sound_and_stays_empty(settings: Settings) -> No
     assert not settings.data_dir.exists()
 
 
+def test_the_empty_file_of_a_start_without_room_is_no_damage(settings: Settings) -> None:
+    settings.database.parent.mkdir(parents=True)
+    settings.database.touch()
+    assert doctor.examine(settings).is_sound
+    assert doctor.mend(settings).is_sound
+    History(settings, owner=True).close()
+
+
 Harm = Callable[[Settings, list[str]], None]
 
 
@@ -293,6 +301,20 @@ def test_a_damaged_database_is_set_aside_and_rebuilt(
     assert dump(settings) == before
     (aside,) = settings.database.parent.glob("damaged-*/history.sqlite3")
     assert aside.read_bytes() == damaged
+
+
+def test_a_database_that_another_program_holds_is_no_damage(
+    settings: Settings, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.history.store.BUSY_SECONDS", 0.1)
+    other = sqlite3.connect(settings.database, isolation_level=None)
+    for sql in ("PRAGMA locking_mode = EXCLUSIVE", "BEGIN IMMEDIATE", "UPDATE jobs SET error = ''"):
+        other.execute(sql)
+    with pytest.raises(HistoryError, match="Another program keeps the history locked"):
+        doctor.mend(settings)
+    other.close()
+    assert doctor.examine(settings).is_sound
+    assert list(settings.database.parent.glob("damaged-*")) == []
 
 
 def test_forged_marks_change_nothing_but_what_they_may(settings: Settings, ids: list[str]) -> None:

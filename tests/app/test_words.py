@@ -25,6 +25,7 @@ SAY_ERRORS = (
     *(
         APP / name
         for name in (
+            "errors.py",
             "gallery.py",
             "gallery_views.py",
             "studio.py",

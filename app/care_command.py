@@ -22,7 +22,7 @@ from app.history.restore import restore
 from app.settings import Settings
 from app.studio import open_history, space_view
 from app.styles import style_finder
-from app.views import SpaceView, readable_size
+from app.views import SpaceView, printable, readable_size
 from app.worker import Bell
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _problem_lines(report: Report) -> list[str]:
     for kind in dict.fromkeys(problem.kind for problem in report.problems):
         alike = [problem for problem in report.problems if problem.kind == kind]
         name = "note" if alike[0].is_note else "problem"
-        lines += [f"{name}: {problem.words}" for problem in alike[:SHOWN]]
+        lines += [f"{name}: {printable(problem.words)}" for problem in alike[:SHOWN]]
         if len(alike) > SHOWN:
             lines.append(f"{name}: … and {len(alike) - SHOWN} more like these.")
     return lines
@@ -118,7 +118,7 @@ def import_pictures(settings: Settings, source: Path) -> None:
     if imported.known:
         print(f"{counted(imported.known, 'picture')} there already")
     for name, why in imported.refused:
-        print(f"refused: {name}: {why}")
+        print(f"refused: {printable(name)}: {why}")
     if unlisted := imported.refused_count - len(imported.refused):
         print(f"refused: … and {unlisted} more.")
     if imported.ignored:

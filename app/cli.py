@@ -33,7 +33,7 @@ from app.settings import (
     parse_port,
 )
 from app.studio import MORE_LIKE_THIS, Studio, image_view, load_model, open_history
-from app.views import ImageView, ModelView, readable_size
+from app.views import ImageView, ModelView, printable, readable_size
 from dalle_core import __version__
 from dalle_core.errors import DalleError, RequestError
 from dalle_core.request import GenerationRequest
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None, load_model: LoadModel = load_model) 
 
 
 def _fail(message: str, status: int) -> int:
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print("error:", printable(" ".join(message.split())), file=sys.stderr)
     return status
 
 
@@ -459,7 +459,7 @@ def _history_search(arguments: argparse.Namespace, settings: Settings, load_mode
         rows = history.images(arguments.text, arguments.limit, before=None, kept_only=False)
         for row in rows:
             view, path = image_view(row), settings.images / row.path
-            plain = f"{path}\t{view.seed}\t{' '.join(view.prompt.split())}"
+            plain = f"{path}\t{view.seed}\t{printable(' '.join(view.prompt.split()))}"
             print(_image_json(view, path) if arguments.json else plain)
 
 
@@ -555,6 +555,7 @@ def _shown_host(settings: Settings) -> str:
 
 
 def _log_to(path: Path) -> None:
+    logging.raiseExceptions = False  # a log that finds no room is not worth a traceback
     handler = RotatingFileHandler(path, maxBytes=2**20, backupCount=2, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.getLogger("app").addHandler(handler)

@@ -1,5 +1,6 @@
 """What the service layer hands to a page or a command line: frozen snapshots, without tensors, files or widgets."""
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -197,6 +198,11 @@ class SpaceView:
     unkept: int
     unkept_bytes: int
     up_to: str
+
+
+def printable(text: str) -> str:
+    """Text for a terminal, which would take control characters for commands: they come from prompts and file names."""
+    return "".join("\ufffd" if unicodedata.category(character) == "Cc" else character for character in text)
 
 
 def readable_size(size: int) -> str:

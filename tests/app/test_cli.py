@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,27 @@ def test_generate_without_a_folder_goes_into_the_history(tmp_path: Path, capsys:
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(found) == 3
     assert {line["path"] for line in lines} <= {line["path"] for line in found}
+
+
+ODD_PROMPTS = [
+    "🦊🍎❤️👩‍🚀", "\x07\x1b[31m", "<img src=x onerror=alert(1)>", "\u202eelppa der\u202c", "苹果\n\tnoto",
+    "%s{0}$HOME`x`",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prompt", ODD_PROMPTS)
+def test_odd_prompts_are_painted_kept_as_they_are_and_no_commands_to_a_terminal(
+    prompt: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--data-dir", str(tmp_path)]
+    assert run("generate", prompt, *QUICK, *where) == 0
+    assert run("history", "search", "", "--json", *where) == 0
+    (*_, found) = capsys.readouterr().out.splitlines()
+    assert json.loads(found)["prompt"] == prompt
+    assert run("history", "search", "", *where) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert all(character == "\t" or unicodedata.category(character) != "Cc" for line in lines for character in line)
 
 
 def test_generate_is_queued_with_a_studio_that_is_open(

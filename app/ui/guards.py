@@ -3,6 +3,7 @@
 Plain ASGI, so that streams pass through untouched. Knows nothing of pages or pictures.
 """
 
+import logging
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -48,6 +49,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 
+logger = logging.getLogger(__name__)
+
 
 def guards(knows_host: Callable[[str], bool]) -> list[Middleware]:
     """Middleware, outermost first. `knows_host` is asked about each request's Host header."""
@@ -57,6 +60,7 @@ def guards(knows_host: Callable[[str], bool]) -> list[Middleware]:
         Middleware(ClosedPaths),
         Middleware(BoundedBodies),
         Middleware(ProtectiveHeaders),
+        Middleware(PlainFaults),
     ]
 
 
@@ -153,6 +157,43 @@ def _is_same_origin(headers: Headers, safe: bool) -> bool:
     if origin is None:
         return safe or headers.get("sec-fetch-site", "none") in {"none", "same-origin"}
     return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
+
+
+class PlainFaults:
+    """Answers in words where Gradio or what it stands on stumbles over a request, such as half a character in JSON.
+
+    A stream that has begun, such as one for a page that an earlier run served, breaks off. The log has the traceback.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun: Message = {}
+
+        async def send_on(message: Message) -> None:
+            begun.update(message if message["type"] == "http.response.start" else {})
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_on)
+        except Exception:
+            logger.exception("%s %r", scope.get("method"), scope.get("path"))
+            if scope["type"] == "http" and not begun:
+                await _own_up(scope, receive, send)
+            elif not (begun and _is_stream(begun)):
+                raise
+
+
+async def _own_up(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"].startswith("/gradio_api/"):
+        await _refuse(scope, receive, send, "This request cannot be understood.", 400)
+    else:
+        await _refuse(scope, receive, send, "Something unexpected went wrong. The log says more.", 500)
+
+
+def _is_stream(start: Message) -> bool:
+    return Headers(raw=start["headers"]).get("content-type", "").startswith("text/event-stream")
 
 
 class ProtectiveHeaders:

@@ -195,6 +195,53 @@ def test_odd_questions_get_answers_and_no_faults(page: OpenPage, asked: object) 
             assert "/etc" not in answered.text
 
 
+NONSENSE = (
+    b"", b"{", b"null", b"[]", b"NaN", b"\xff\xfe\x00", b"[" * 10**5, b'{"data":' * 10**4, b'"\\ud800"', b"1" * 5000,
+    b'{"data": NaN, "session_hash": 1e999}', b'{"data": [], "fn_index": "\\ud800", "session_hash": {}}',
+    b'{"data": [], "fn_index": -1, "session_hash": "x"}', b'{"data": [], "fn_index": 9e99, "session_hash": null}',
+    b'{"data": 7, "component_id": [], "fn_name": {}, "session_hash": "\\ud800", "event_id": []}',
+)  # fmt: skip
+FORM = b"--x\r\nContent-Disposition: form-data; name=data\r\n\r\n[]\r\n--x--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        *(("application/json", body) for body in NONSENSE),
+        *((kind, b"\xff{") for kind in ("application/json; charset=utf-16", "text/plain", "", "image/png", "x" * 5000)),
+        *(("multipart/form-data; boundary=x", body) for body in (b"", b"\xff\xfe", FORM)),
+        ("multipart/form-data", FORM),
+    ],
+)
+def test_nonsense_is_refused_in_words(page: OpenPage, kind: str, body: bytes) -> None:
+    for path in (
+        "queue/join", "component_server", "cancel", "reset", "call/generate", "call/v2/generate", "call/nonsense"
+    ):  # fmt: skip
+        status, told = answer(page.url, f"/gradio_api/{path}", "POST", body, content_type=kind)
+        assert status < 500, f"{path} of {body!r:.60} answers {status}"
+        assert b"Traceback" not in told
+    for path in ("recipe", "source"):
+        assert answer(page.url, f"/media/{path}", "POST", body, content_type=kind)[0] == 422
+    assert page.studio.worker._thread.is_alive()
+
+
+def test_the_stream_of_a_page_that_an_earlier_run_served_breaks_off(
+    page: OpenPage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(http.client.IncompleteRead):
+        answer(page.url, "/gradio_api/queue/data?session_hash=gone")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_fault_of_our_own_is_told_as_one(page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*asked: object) -> None:
+        raise RuntimeError("at /home/ada")
+
+    monkeypatch.setattr(page.studio, "take_upload", fail)
+    status, told = answer(page.url, "/media/source", "POST", b"x")
+    assert (status, told) == (500, b"Something unexpected went wrong. The log says more.")
+
+
 @pytest.mark.parametrize("name", ["__init__", "get_config", "load", "postprocess", "constructor_args", ""])
 def test_nothing_else_of_a_widget_can_be_called(page: OpenPage, name: str) -> None:
     number = next(iter(server_functions(page)))

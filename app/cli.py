@@ -9,17 +9,18 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app import care_command
+from app import care_command, models_command
 from app.axes import EXAMPLES, PLACES, TITLES, AxisText
 from app.errors import OutputError
 from app.explore_command import PaintedCell, begun_seed, explore_to_folder, explore_to_history
 from app.generate_command import Painted, paint_to_folder, paint_to_history, read_given, variations
 from app.loading import LoadModel
-from app.models import catalogue, current_name
+from app.models import memory_words, suited_sampling
 from app.ranking import with_reranker
 from app.settings import (
     DEVICES,
@@ -33,9 +34,10 @@ from app.settings import (
     parse_port,
 )
 from app.studio import MORE_LIKE_THIS, Studio, image_view, load_model, open_history
-from app.views import ImageView, ModelView, printable, readable_size
+from app.views import ImageView, printable
 from dalle_core import __version__
 from dalle_core.errors import DalleError, RequestError
+from dalle_core.families.base import Sampling
 from dalle_core.request import GenerationRequest
 
 FIRST_PORT = 7860
@@ -56,6 +58,8 @@ def main(argv: Sequence[str] | None = None, load_model: LoadModel = load_model) 
         arguments = parse(sys.argv[1:] if argv is None else argv)
         command: Any = arguments.run
         settings = load_settings(_settings_flags(arguments), os.environ)
+        if settings.low_memory:
+            load_model = partial(load_model, low_memory=True)  # type: ignore[call-arg]  # which the studio's own takes
         status: int | None = command(arguments, settings, with_reranker(load_model, settings))
         return status or 0
     except RequestError as error:
@@ -206,9 +210,9 @@ def _add_sampling(command: argparse.ArgumentParser) -> None:
         "--temperature",
         type=float,
         metavar="X",
-        help=f"default: {GenerationRequest.temperature:g}; 0 takes the likeliest",
+        help=f"default: what suits the model, or {GenerationRequest.temperature:g}; 0 takes the likeliest",
     )
-    command.add_argument("--top-k", type=int, metavar="N", help="choose among the N likeliest; 0 is all (default)")
+    command.add_argument("--top-k", type=int, metavar="N", help="choose among the N likeliest; 0 is all")
     command.add_argument(
         "--top-p", type=float, metavar="X", help="choose among the likeliest that sum to X (default: 1)"
     )
@@ -217,7 +221,7 @@ def _add_sampling(command: argparse.ArgumentParser) -> None:
         dest="guidance_scale",
         type=float,
         metavar="X",
-        help=f"default: {GenerationRequest.guidance_scale:g}; 1 is off",
+        help=f"default: what suits the model, or {GenerationRequest.guidance_scale:g}; 1 is off",
     )
 
 
@@ -300,9 +304,14 @@ def _add_doctor(commands: Any) -> None:
 def _add_models(commands: Any) -> None:
     models = _add_group(commands, "models", "the models there are")
     actions = models.add_subparsers(metavar="ACTION", required=True)
-    listing = _add_command(actions, "list", _models_list, "print the models there are, and which one is in use")
+    listing = _add_command(actions, "list", _models_list, "print the models there are, and those that can be had")
     listing.add_argument("--json", action="store_true", help="one JSON object a line for each model")
-    _add_folders(listing)
+    fetching = _add_command(actions, "download", _models_download, "fetch a public model, or go on where that ended")
+    fetching.add_argument("name", metavar="NAME", help="such as dalle-mini; `models list` prints what can be had")
+    fetching.add_argument("--accept-licence", action="store_true", help="agree to the licence that is printed first")
+    fetching.add_argument("--discard", action="store_true", help="delete what was fetched of it instead")
+    for command in actions.choices.values():
+        _add_folders(command)
 
 
 COMMANDS: dict[str, Callable[[Any], None]] = {
@@ -323,6 +332,9 @@ def _add_folders(command: argparse.ArgumentParser) -> None:
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", metavar="NAME", help="default: the one chosen last; see: app.py models list")
     command.add_argument("--reranker", metavar="NAME", help="what ranks the pictures (default: what suits the model)")
+    command.add_argument(
+        "--low-memory", action="store_const", const=True, help="hold less of a large model at once; slower, no previews"
+    )
     command.add_argument("--device", choices=DEVICES, help="what to compute on (default: auto, the fastest there is)")
 
 
@@ -344,7 +356,7 @@ def _serve(arguments: argparse.Namespace, settings: Settings, load_model: LoadMo
     studio.open()
     try:
         _log_to(settings.log)
-        for line in greeting(settings):
+        for line in filter(None, [*greeting(settings), memory_words(settings)]):
             _say(line)
         serve(studio, settings, _say)
     except KeyboardInterrupt:
@@ -358,7 +370,8 @@ def _say(line: str) -> None:
 
 
 def _generate(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
-    request, given = build_request(arguments), read_given(arguments.prefix, arguments.prefix_rows, arguments.vary)
+    request = build_request(arguments, suited_sampling(settings))
+    given = read_given(arguments.prefix, arguments.prefix_rows, arguments.vary)
     requests = variations(settings, request, arguments.variations)
     if arguments.out is None:
         painted = paint_to_history(settings, requests, load_model, given)
@@ -373,7 +386,8 @@ def _explore(arguments: argparse.Namespace, settings: Settings, load_model: Load
     given = read_given(None, None, arguments.picture)
     arguments.count, arguments.vary = 1 if arguments.count is None else arguments.count, None
     arguments.seed = begun_seed(arguments.out) if arguments.seed is None else arguments.seed
-    request, picture = build_request(arguments), given.data if given else None
+    request = build_request(arguments, suited_sampling(settings))
+    picture = given.data if given else None
     if arguments.out is None:
         cells = explore_to_history(settings, request, axes, load_model, picture)
     else:
@@ -392,10 +406,14 @@ def _axis(flag: str, written: str | None) -> AxisText | None:
     return AxisText(kind.strip(), values)
 
 
-def build_request(arguments: argparse.Namespace) -> GenerationRequest:
-    """Raises RequestError. Without --keep no more are kept than --count; without --seed a new one is drawn."""
+def build_request(arguments: argparse.Namespace, sampling: Sampling | None = None) -> GenerationRequest:
+    """Raises RequestError. Without --keep no more are kept than --count; without --seed a new one is drawn.
+
+    `sampling` is what suits the model where a flag does not say otherwise.
+    """
     given = {field.name: getattr(arguments, field.name, None) for field in fields(GenerationRequest)}
-    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    values: dict[str, Any] = {} if sampling is None else asdict(sampling)
+    values |= {name: value for name, value in given.items() if value is not None}
     values.setdefault("seed", secrets.randbelow(2**31))
     if "count" in values:
         values.setdefault("keep", min(GenerationRequest.keep, max(1, values["count"])))
@@ -464,32 +482,14 @@ def _history_search(arguments: argparse.Namespace, settings: Settings, load_mode
 
 
 def _models_list(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
-    current, views = current_name(settings), catalogue(settings)
-    if not views and not settings.models_dir.is_dir():
-        raise OutputError(f"There is no models folder at {settings.models_dir}.")
-    for view in views:
-        print(_model_json(view, current) if arguments.json else _model_line(view, current))
+    models_command.print_models(settings, as_json=arguments.json)
 
 
-def _model_line(view: ModelView, current: str) -> str:
-    spec = view.spec
-    if spec is None:
-        return f"{view.name}\tcannot be used: {view.problem}"
-    facts = [
-        f"{spec.image_size} px",
-        ", ".join(spec.languages),
-        spec.licence,
-        f"{view.parameters / 1e6:.1f} M parameters",
-    ]
-    facts += [f"{readable_size(view.memory)} of memory", *(["in use"] if view.name == current else [])]
-    return "\t".join([view.name, *facts])
-
-
-def _model_json(view: ModelView, current: str) -> str:
-    names = ("name", "own", "bytes_on_disk", "parameters", "memory", "problem")
-    values = {name: getattr(view, name) for name in names} | {"folder": str(view.folder)}
-    spec = None if view.spec is None else asdict(view.spec)
-    return json.dumps({**values, "current": view.name == current, "spec": spec}, ensure_ascii=False)
+def _models_download(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    if arguments.discard:
+        models_command.discard(settings, arguments.name)
+    else:
+        models_command.download(settings, arguments.name, accept_licence=arguments.accept_licence)
 
 
 def _print_picture(picture: Painted | PaintedCell, *, as_json: bool) -> None:

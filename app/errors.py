@@ -70,7 +70,7 @@ def explain(error: BaseException) -> str:
         return str(error)
     text = " ".join(str(error).split())[:300]
     if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
-        return "There is not enough memory for this. Lower the batch width, or close other programs, and try again."
+        return "There is not enough memory for this. Lower the batch width, close other programs, or use --low-memory."
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "The disk is full. Free some space and try again; what was finished is kept."
     if isinstance(error, ModuleNotFoundError):

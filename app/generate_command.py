@@ -15,7 +15,7 @@ from app.errors import DataFolderBusy, HistoryError, explain
 from app.history import History
 from app.history.files import file_stem, save_beside_others
 from app.loading import LoadModel
-from app.models import current_name, folder_of
+from app.models import current_name, fitting_device, folder_of
 from app.prompts import Prompts, is_template
 from app.recipes import to_png
 from app.settings import Settings
@@ -180,10 +180,8 @@ def check_folder(folder: Path) -> None:
 
 def load(settings: Settings, load_model: LoadModel) -> "ImageModel":
     """The model in use. Whatever goes wrong is a DalleError."""
-    from dalle_core.device import pick_device
-
     folder = folder_of(settings, current_name(settings))
-    return _plainly(lambda: load_model(folder, pick_device(settings.device)))
+    return _plainly(lambda: load_model(folder, fitting_device(settings, folder)))
 
 
 def encode_whole(model: "ImageModel", data: bytes) -> Source:

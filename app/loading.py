@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import explain
-from app.models import check_there, current_name, folder_of, read_through, remember
+from app.models import check_there, current_name, fitting_device, folder_of, read_through, remember
 from app.settings import Settings
 from app.views import ModelStatus
 from dalle_core.errors import CheckpointError, DalleError
@@ -116,9 +116,8 @@ class Loader:
             release_memory()
 
     def _load(self, name: str) -> "ImageModel":
-        from dalle_core.device import pick_device
-
-        folder, device = folder_of(self.settings, name), pick_device(self.settings.device)
+        folder = folder_of(self.settings, name)
+        device = fitting_device(self.settings, folder)
         with contextlib.suppress(CheckpointError):  # whoever loads it says better what is missing
             read_through(folder, lambda share: self._tell(share=share))
         model = self._load_model(folder, device)

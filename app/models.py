@@ -4,19 +4,24 @@ Reads configs, headers and cards; loads no weights and imports no torch. Which o
 """
 
 import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.errors import NotFound
 from app.history.files import write_file
 from app.settings import Settings, is_model_name
-from app.views import ModelStatus, ModelView
+from app.views import ModelStatus, ModelView, readable_size
 from dalle_core.checkpoints import read_json
 from dalle_core.errors import CheckpointError, DalleError, RequestError
-from dalle_core.families.base import ModelSpec
-from dalle_core.families.registry import CONFIG, check_paints, memory_needed
+from dalle_core.families.base import ModelSpec, Sampling
+from dalle_core.families.registry import CONFIG, check_paints, memory_needed, only_tokens, read_spec
+
+if TYPE_CHECKING:
+    import torch
 
 DEFAULT_MODEL = "emblem-64"
 CARD = "MODEL_CARD.md"
@@ -24,6 +29,8 @@ MAX_CARD = 256 * 1024
 BATCH = 16  # rows of a batch of eight with guidance
 MEBIBYTE = 2**20
 MEMORY_TOLD = Path("/proc/meminfo")  # Linux alone has it
+
+logger = logging.getLogger(__name__)
 
 
 def folders(settings: Settings) -> tuple[Path, Path]:
@@ -50,6 +57,13 @@ def current_name(settings: Settings) -> str:
         if is_there(settings, chosen):
             return chosen
     return DEFAULT_MODEL
+
+
+def suited_sampling(settings: Settings) -> Sampling | None:
+    """How the current model's publishers draw from it, where that is not as this project does."""
+    with contextlib.suppress(DalleError):  # whoever loads it says what is wrong
+        return read_spec(folder_of(settings, current_name(settings))).sampling
+    return None
 
 
 def remember(settings: Settings, name: str) -> None:
@@ -87,6 +101,13 @@ class Models:
         check_paints(self._folder(name))
         self.load(name)
 
+    def tokenizer(self, name: str) -> Path:
+        """The folder of one that only turns pictures into tokens and back. Raises NotFound, CheckpointError."""
+        folder = self._folder(name)
+        if not only_tokens(read_spec(folder)):
+            raise RequestError(f"{name} paints; choose it and use its bench instead.")
+        return folder
+
     def free_memory(self) -> int | None:
         """Bytes that are free where models are computed, or None where that is not told."""
         return free_memory(self.status().device)
@@ -106,6 +127,31 @@ def free_memory(device: str) -> int | None:
         lines = MEMORY_TOLD.read_text(encoding="ascii").splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
     return None
+
+
+def memory_words(settings: Settings) -> str:
+    """What the current model will need and what there is, before it is loaded; nothing where either is not known."""
+    view = _view(settings, folder_of(settings, current_name(settings)), None)
+    free = free_memory("cpu")
+    if not view.memory or free is None:
+        return ""
+    words = f"{view.name} needs about {readable_size(view.memory)} of memory; {readable_size(free)} are free."
+    if view.memory > free and not settings.low_memory:
+        return f"{words} --low-memory takes less of a large model at once."
+    return words
+
+
+def fitting_device(settings: Settings, folder: Path) -> "torch.device":
+    """The one asked for; where none was, the fastest one that the model in `folder` fits."""
+    from dalle_core.device import pick_device
+
+    device = pick_device(settings.device)
+    if settings.device == "auto" and device.type == "cuda":
+        free = free_memory(str(device))
+        if free is not None and memory_needed(folder, "cuda", settings.low_memory) > free:
+            logger.warning("%s does not fit the GPU's free memory; the CPU computes it", folder.name)
+            return pick_device("cpu")
+    return device
 
 
 def check_there(settings: Settings, name: str, what: str) -> None:
@@ -141,14 +187,18 @@ def _view(settings: Settings, folder: Path, status: ModelStatus | None) -> Model
     view = partial(ModelView, folder.name, folder, folder.parent == settings.own_models, _bytes_on_disk(folder))
     has_card = (folder / CARD).is_file()
     try:
-        spec = check_paints(folder)
-        weights = memory_needed(folder, _kind(status))
+        spec = read_spec(folder)
+        paints = not only_tokens(spec)
+        if paints:
+            check_paints(folder)
+        weights = memory_needed(folder, _kind(status), settings.low_memory)
         parameters = memory_needed(folder, "cpu") // 4
     except DalleError as error:
         return view(problem=str(error), has_card=has_card)
     if not is_model_name(folder.name):
         return view(problem="The folder's name holds characters that a model's cannot have.", has_card=has_card)
-    return view(spec=spec, parameters=parameters, memory=weights + working_set(folder, spec), has_card=has_card)
+    memory = weights + working_set(folder, spec)
+    return view(spec=spec, parameters=parameters, memory=memory, has_card=has_card, paints=paints)
 
 
 def _kind(status: ModelStatus | None) -> str:

@@ -97,7 +97,8 @@ def _reranker(name: str, settings: Settings, device: "torch.device") -> "Reranke
     from dalle_core.families.rerankers import load_reranker
 
     try:
-        return load_reranker(name, settings.rerankers, device)
+        own = (settings.own_rerankers / name).is_dir()
+        return load_reranker(name, settings.own_rerankers if own else settings.rerankers, device)
     except CheckpointError as error:
         if settings.reranker:
             raise

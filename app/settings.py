@@ -41,6 +41,7 @@ class Settings:
     model: str | None = None
     reranker: str = ""
     device: str = "auto"
+    low_memory: bool = False
     open_browser: bool = True
     auth: tuple[str, str] | None = field(default=None, repr=False)
     insecure: bool = False
@@ -101,6 +102,11 @@ class Settings:
         return self.data_dir / "models"
 
     @property
+    def downloads(self) -> Path:
+        """What has been fetched of models that are not whole yet."""
+        return self.own_models / ".downloads"
+
+    @property
     def chosen_model(self) -> Path:
         """The name of the model that was chosen last."""
         return self.data_dir / "model.txt"
@@ -108,6 +114,10 @@ class Settings:
     @property
     def rerankers(self) -> Path:
         return self.models_dir / "rerankers"
+
+    @property
+    def own_rerankers(self) -> Path:
+        return self.own_models / "rerankers"
 
     @property
     def is_loopback(self) -> bool:
@@ -232,6 +242,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str, str], object]]] = {
     "model": ("MODEL", _parse_text),
     "reranker": ("RERANKER", _parse_text),
     "device": ("DEVICE", _parse_text),
+    "low_memory": ("LOW_MEMORY", _parse_switch),
     "open_browser": ("NO_BROWSER", _parse_no),
     "auth": ("AUTH", parse_auth),
     "insecure": ("INSECURE", _parse_switch),

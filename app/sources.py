@@ -19,7 +19,7 @@ from dalle_core.errors import ImageError, RequestError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from dalle_core.families.base import ImageModel
+    from dalle_core.families.base import ImageModel, ImageTokenizer
 
 MAX_UPLOAD_BYTES = 32 * 2**20
 MAX_EDGE = 2048  # what is kept of an upload; no model sees as much
@@ -182,7 +182,7 @@ def cut_square(image: "Image.Image", crop: Crop) -> "Image.Image":
     return letterbox(image) if crop.letterbox else crop_square(image, crop.x, crop.y, crop.side)
 
 
-def encode(model: "ImageModel", square: "Image.Image") -> Source:
+def encode(model: "ImageTokenizer", square: "Image.Image") -> Source:
     """Raises RequestError where the model cannot see pictures."""
     from dalle_core.images import from_pil, to_pil
 
@@ -203,7 +203,7 @@ def restore(model: "ImageModel", image: "Image.Image", row: ImageRow) -> Source:
     return Source(to_png_bytes(image), painted(model, tokens), tokens, spec.rows, spec.cols, spec.sha256, exact=True)
 
 
-def painted(model: "ImageModel", tokens: tuple[int, ...]) -> bytes:
+def painted(model: "ImageTokenizer", tokens: tuple[int, ...]) -> bytes:
     """PNG of what they show."""
     import torch
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.downloads import Downloads
 from app.errors import DataFolderBusy, HistoryError, NotFound
 from app.gallery import Gallery, image_view
 from app.history import History, ImageRow, JobRow, Ranking, resumption
@@ -22,6 +23,7 @@ from app.models import Models, check_there, current_name
 from app.prompts import Prompts
 from app.ranking import load_candidates, rank
 from app.recipes import Recipe, read_recipe
+from app.reconstruction import reconstruct
 from app.reproduction import compare
 from app.settings import Settings
 from app.sheets import Sheets
@@ -82,11 +84,11 @@ MAX_INTERRUPTED = 8
 STEPS: dict[Move, int] = {"front": -MAX_QUEUED, "up": -1, "down": 1, "back": MAX_QUEUED}
 
 
-def load_model(folder: Path, device: "torch.device") -> "ImageModel":
+def load_model(folder: Path, device: "torch.device", low_memory: bool = False) -> "ImageModel":
     """The model in `folder`, of whatever family. Raises CheckpointError."""
     from dalle_core.families import registry
 
-    return registry.load_model(folder, device)
+    return registry.load_model(folder, device, low_memory)
 
 
 class Studio:
@@ -99,6 +101,7 @@ class Studio:
     def __init__(self, settings: Settings, load_model: LoadModel = load_model) -> None:
         self.settings = settings
         self.prompts = Prompts(Wildcards(settings.wildcards))
+        self.downloads = Downloads(settings)
         self._load_model = load_model
         self._bell = Bell()
         self._lock = owner_lock(settings)
@@ -143,6 +146,7 @@ class Studio:
 
     def close(self) -> None:
         """Stop within a decode step, leaving a running job `interrupted`, and let go of the data folder."""
+        self.downloads.close()
         if self._closed or self._history is None or self._worker is None:
             return
         self._worker.close()
@@ -204,6 +208,10 @@ class Studio:
     @property
     def models(self) -> Models:
         return Models(self.settings, self.model_status, self.worker.choose_model)
+
+    def reconstruct(self, tokenizer: str, upload_id: str) -> Source:
+        """What a tokenizer that does not paint makes of an upload. Raises NotFound, RequestError, CheckpointError."""
+        return reconstruct(self.models.tokenizer(tokenizer), self.sources.uploads.get(upload_id).image)
 
     def model_status(self) -> ModelStatus:
         return self.worker.status

@@ -174,7 +174,8 @@ class ModelStatus:
 class ModelView:
     """A model's folder, before it is loaded. `spec` is there, and the sizes, unless a `problem` says why it is useless.
 
-    `own` are in the data folder. `memory` is about what it takes while it paints, in bytes.
+    `own` are in the data folder. `memory` is about what it takes while it paints, in bytes; not all paint: some only
+    turn pictures into tokens and back.
     """
 
     name: str
@@ -186,6 +187,49 @@ class ModelView:
     memory: int = 0
     problem: str = ""
     has_card: bool = False
+    paints: bool = True
+
+
+@dataclass(frozen=True)
+class DownloadView:
+    """How far a model's download is, in bytes. `speed` is of the last seconds, in bytes a second, once it is known;
+    `message` says why it failed."""
+
+    state: Literal["looking", "fetching", "checking", "converting", "done", "stopped", "failed"]
+    done: int = 0
+    total: int = 0
+    speed: float | None = None
+    message: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.state in {"looking", "fetching", "checking", "converting"}
+
+    @property
+    def seconds_left(self) -> float | None:
+        return (self.total - self.done) / self.speed if self.speed and self.state == "fetching" else None
+
+
+@dataclass(frozen=True)
+class OfferView:
+    """A public model that can be had: about `size` bytes to fetch; to do so and to convert it takes `room` on disk.
+
+    `fetched` bytes lie here from an earlier attempt; `there` says that a model of its name is here already; one that
+    `ranks` is a reranker.
+    """
+
+    name: str
+    title: str
+    about: str
+    licence: str
+    licence_url: str
+    terms: str
+    size: int
+    room: int
+    fetched: int
+    there: bool
+    ranks: bool
+    download: DownloadView | None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,16 @@ class CheckpointError(DalleError):
     code = "bad_checkpoint"
 
 
+class DownloadError(DalleError):
+    """A file that cannot be fetched: no network, no room, not what was published."""
+
+    code = "bad_download"
+
+
+class DownloadStopped(DownloadError):
+    """A download that was asked to stop. What was fetched stays, and it can go on from there."""
+
+
 class TrainingError(DalleError):
     """Training data or settings that cannot be used."""
 

@@ -88,11 +88,11 @@ def fine_tuning(tab: str) -> FineTuning:
     with gr.Accordion("Fine tuning", open=False, elem_classes="drawer"):
         negative = gr.Textbox(label="Leave out (optional)", lines=1, elem_id=_id(tab, "negative"),
                               placeholder="background")  # fmt: skip
-        guidance = gr.Slider(0, 10, DEFAULTS.guidance_scale, step=0.1, label="Guidance",
+        guidance = gr.Slider(0, 20, DEFAULTS.guidance_scale, step=0.1, label="Guidance",
                              info="How closely to follow the words. 1 turns it off.")  # fmt: skip
         temperature = gr.Slider(0, 2, DEFAULTS.temperature, step=0.05, label="Temperature",
                                 info="Low is safe, high is adventurous.")  # fmt: skip
-        top_k = gr.Slider(0, 64, DEFAULTS.top_k, step=1, label="Top-k",
+        top_k = gr.Slider(0, 2048, DEFAULTS.top_k, step=1, label="Top-k",
                           info="Only the k likeliest choices. 0 keeps all.")  # fmt: skip
         top_p = gr.Slider(0.05, 1, DEFAULTS.top_p, step=0.01, label="Top-p",
                           info="Only the likeliest share. 1 keeps all.")  # fmt: skip

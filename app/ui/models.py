@@ -10,12 +10,17 @@ import gradio as gr
 
 from app.studio import Studio
 from app.ui.asked import answer, text
+from app.ui.bench import MAX_ID, source_payload
 from app.ui.controls import script_html
+from app.ui.model_downloads import download_calls
 from app.ui.payloads import Payload, status_payload
 from app.views import ModelStatus, ModelView, readable_size
 
 MODELS = """<section class="models" aria-label="Models"><p class="models-where"></p>
-<div class="model-list"></div><p class="model-note" role="status"></p></section>"""
+<div class="model-list"></div><p class="model-note" role="status"></p>
+<section class="public-models" aria-labelledby="offers-title" hidden><h2 id="offers-title">Public models</h2>
+<p class="models-where">Others have published these. Nothing is fetched before you agree to a model's licence.</p>
+<div class="offer-list model-list"></div><p class="offers-note" role="status"></p></section></section>"""
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 
 
@@ -35,12 +40,22 @@ def model_calls(studio: Studio) -> list[Callable[[Any], Any]]:
     def model_card(asked: Any) -> Payload:
         return answer(lambda: {"card": studio.models.card(text(asked, "model") or "")})
 
-    return [list_models, choose_model, model_card]
+    def reconstruct_picture(asked: Any) -> Payload:
+        return answer(lambda: _reconstruct(studio, text(asked, "model") or "", text(asked, "upload") or ""))
+
+    return [list_models, choose_model, model_card, reconstruct_picture, *download_calls(studio)]
 
 
 def _choose(studio: Studio, name: str) -> Payload:
     studio.models.choose(name)
     return _list(studio)
+
+
+def _reconstruct(studio: Studio, name: str, upload_id: str) -> Payload:
+    made = source_payload(studio.reconstruct(name, upload_id[:MAX_ID]))
+    spec = next(view.spec for view in studio.models.all() if view.name == name)
+    codes = 0 if spec is None else spec.codebook_size
+    return {**made, "words": f"{made['rows']} × {made['rows']} tokens of {codes:,} codes"}
 
 
 def _list(studio: Studio) -> Payload:
@@ -59,6 +74,7 @@ def model_payload(view: ModelView, status: ModelStatus, free: int | None) -> Pay
         "name": view.name,
         "current": current,
         "problem": view.problem,
+        "paints": view.paints,
         "card": view.has_card,
         "about": _about(view),
         "facts": [(name, value) for name, value in _facts(view, free) if value],
@@ -70,7 +86,12 @@ def _about(view: ModelView) -> list[str]:
     spec = view.spec
     if spec is None:
         return []
-    return [f"{spec.image_size} × {spec.image_size} pixels", *(LANGUAGES.get(tag, tag) for tag in spec.languages)]
+    what = [] if view.paints else ["Turns pictures into tokens and back"]
+    return [
+        *what,
+        f"{spec.image_size} × {spec.image_size} pixels",
+        *(LANGUAGES.get(tag, tag) for tag in spec.languages),
+    ]
 
 
 def _facts(view: ModelView, free: int | None) -> list[tuple[str, str]]:

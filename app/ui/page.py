@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import gradio as gr
 
 from app.studio import Studio
-from app.ui import complete, create, explore, gallery, models, recipe_drop, variations, words
+from app.ui import complete, create, explore, gallery, models, recipe_drop, tuning, variations, words
 from app.ui.api import add_endpoints
 from app.ui.baskets import Baskets
 from app.ui.brand import ASSETS, TITLE
@@ -28,6 +28,7 @@ def build_page(studio: Studio, baskets: Baskets) -> gr.Blocks:
                 js_on_load="dalleStudio.status(element, {props, watch})",
                 apply_default_css=False,
             )
+            tuned = tuning.layout()
             gr.HTML(html_template=words.CHOICE, js_on_load="dalleWords.chooser(element)", apply_default_css=False)
         with gr.Tabs(selected="create", overflow_behavior="wrap", elem_classes="studio-tabs") as tabs:
             with gr.Tab("Create", id="create"):
@@ -52,6 +53,8 @@ def build_page(studio: Studio, baskets: Baskets) -> gr.Blocks:
         wire_sending(studio, galleries, "complete_from", completing, tabs)
         wire_sending(studio, galleries, "vary_from", varying, tabs)
         explore.wire_sending(studio, galleries, exploring, tabs)
+        forms = (widgets.form, completing.form, varying.form, exploring.form)
+        tuning.wire(studio, tuned, forms)
         recipe_drop.wire(studio, widgets.from_picture, widgets.form, widgets.beside, tabs)
 
         async def watch_status() -> AsyncIterator[tuple[Payload, *tuple[list[str], ...], dict[str, list[str]]]]:

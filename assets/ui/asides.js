@@ -100,8 +100,8 @@
     node.showModal();
   }
 
-  function question(title, words, yes, no, act) {
-    const asked = offer(title, words, yes, no);
+  function question(title, words, yes, no, act, ...content) {
+    const asked = offer(title, words, yes, no, ...content);
     whenAgreed(asked, act);
     asked.leave.focus();
   }

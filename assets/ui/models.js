@@ -3,7 +3,7 @@
 "use strict";
 
 window.dalleStudio.models = (() => {
-  const { make, setText, announce, UNANSWERED } = window.dalleStudio.tools;
+  const { make, setText, announce, question, UNANSWERED } = window.dalleStudio.tools;
   const { t } = window.dalleWords;
 
   /* ---- the author's card: a little Markdown, as nodes ---- */
@@ -113,15 +113,24 @@ window.dalleStudio.models = (() => {
       const facts = make("dl", { class: "facts" }, ...model.facts.flatMap(([name, value]) => [make("dt", { text: t(name) }), make("dd", { text: t(value) })]));
       const bar = make("div", { class: "bar", role: "progressbar", "aria-label": t("Loading"), "aria-valuemin": 0, "aria-valuemax": 1, "aria-valuenow": this.status.share ?? 0, hidden: state !== "loading" }, make("i", { style: `transform: scaleX(${this.status.share ?? 0})` }));
       const choose = make("button", { type: "button", class: "quiet", text: t("Use for new pictures"), "aria-label": t("Use {name} for new pictures", model), onclick: () => this.choose(model) });
-      choose.hidden = state !== "there" && state !== "failed";
+      choose.hidden = !model.paints || (state !== "there" && state !== "failed");
       choose.disabled = Boolean(this.status.loading);
       const open = make("button", { type: "button", class: "quiet", text: t("Model card"), "aria-label": t("Model card of {name}", model), hidden: !model.card, onclick: () => this.open(model) });
+      const look = make("button", { type: "button", class: "quiet", text: t("Try a picture"), "aria-label": t("Try a picture with {name}", model), hidden: model.paints || Boolean(model.problem), onclick: () => window.dalleStudio.reconstruction(model, this.server) });
       const words = model.problem ? make("p", { class: "problem", text: t(model.problem) }) : make("p", { class: "about", text: model.about.map(part => t(part)).join(" · ") });
       const tight = make("p", { class: "problem", text: t("This may be more than the memory that is free."), hidden: !model.tight });
-      return make("article", { class: "model", "data-state": state, "data-model": model.name }, head, words, bar, facts, tight, make("div", { class: "model-buttons" }, choose, open));
+      return make("article", { class: "model", "data-state": state, "data-model": model.name }, head, words, bar, facts, tight, make("div", { class: "model-buttons" }, choose, look, open));
     }
 
-    async choose(model) {
+    /* What may not fit is asked about first. */
+    choose(model) {
+      if (!model.tight) return this.use(model);
+      const memory = model.facts.find(([name]) => name === "Memory")[1];
+      const words = [t("Memory"), t(memory), t("This may be more than the memory that is free.")].join(" · ");
+      return question(t("Use {name} for new pictures?", model), words, t("Use it"), t("Cancel"), () => this.use(model));
+    }
+
+    async use(model) {
       setText(this.note, "");
       const answer = await this.ask("choose_model", { model: model.name });
       this.show(answer);
@@ -137,12 +146,13 @@ window.dalleStudio.models = (() => {
 
   return (element, { server }) => {
     const shelf = new Shelf(element, server);
+    const offers = window.dalleStudio.offers(element, server, () => shelf.load());
     const visible = () => element.offsetParent !== null;
     announce.addEventListener("news", ({ detail }) => {
       if (!detail.status) return;
       if (detail.status.model !== shelf.status.model && visible()) shelf.load();
       else shelf.advance(detail.status);
     });
-    new IntersectionObserver(() => { if (visible()) shelf.load(); }).observe(element);
+    new IntersectionObserver(() => { if (visible()) { shelf.load(); offers.load(); } }).observe(element);
   };
 })();

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How a model's publishers draw from it; the names are those of a request."""
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    guidance_scale: float = 1.0
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """What there is to know about a model before using it.
 
@@ -19,7 +29,7 @@ class ModelSpec:
     codes; (8, 8, 8, 6, 5) for FSQ codes that are predicted digit by digit. `sha256` is that of all
     files that decide what is painted. `preview_rows` is after how many token rows the unfinished picture is worth
     decoding; a `text_length` of 0 says that no text is read: a tokenizer alone. `reranker` names the
-    one that suits a model which brings none of its own.
+    one that suits a model which brings none of its own; `sampling` is None for one that suits this project's defaults.
     """
 
     name: str
@@ -36,6 +46,7 @@ class ModelSpec:
     styles: tuple[str, ...] = ()
     preview_rows: int = 1
     reranker: str = ""
+    sampling: Sampling | None = None
 
     @property
     def codebook_size(self) -> int:

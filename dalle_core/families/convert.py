@@ -12,7 +12,8 @@ from dalle_core.errors import CheckpointError
 
 JANUS = ("janus-pro-1b", "janus-pro-7b")
 RUDALLE = ("rudalle-malevich", "rudalle-malevich-v2", "rudalle-emojich", "rudalle-surrealist-xl")
-KINDS = ("dalle-mini", "dalle-mega", "openai-dvae", *JANUS, *RUDALLE)
+RERANKERS = ("clip-vit-base-patch32", "siglip2-base-patch32-256")
+KINDS = ("dalle-mini", "dalle-mega", "openai-dvae", *JANUS, *RUDALLE, *RERANKERS)
 
 
 def convert(kind: str, source: Path, target: Path) -> None:
@@ -37,6 +38,10 @@ def convert(kind: str, source: Path, target: Path) -> None:
             from dalle_core.families.convert_rudalle import convert_rudalle, published_files
 
             convert_rudalle(published_files(kind, source), target)
+        case _ if kind in RERANKERS:
+            from dalle_core.families.rerankers import adopt_reranker
+
+            adopt_reranker(source, target)
         case _:
             raise CheckpointError(f"unknown kind {kind!r}; expected one of {', '.join(KINDS)}")
 

@@ -15,7 +15,7 @@ from dalle_core.bart import ImageDecoder, TextEncoder
 from dalle_core.checkpoints import FORMAT, atomic_folder, check_tensors, save_weights, sha256_of, write_json
 from dalle_core.config import BartConfig, VQGANConfig
 from dalle_core.errors import CheckpointError
-from dalle_core.families.base import ModelSpec
+from dalle_core.families.base import ModelSpec, Sampling
 from dalle_core.families.dalle_mini import DECODER, ENCODER, SHAPES, TOKENIZER, VQGAN_FILE
 from dalle_core.families.dalle_mini_text import build_tokenizer, check_ids, read_vocabulary
 from dalle_core.families.registry import CONFIG
@@ -111,6 +111,7 @@ def _spec(name: str, published: Published, vqgan: VQGANConfig) -> ModelSpec:
         can_encode=vqgan.has_encoder,
         sha256="",
         reranker="clip-vit-base-patch32",
+        sampling=Sampling(temperature=1, top_k=256, guidance_scale=16),
         preview_rows=4,  # decoding a picture costs as much as painting several rows of it
     )
 

@@ -1,14 +1,20 @@
 """From a published folder of Janus-Pro, as `transformers` writes it, to one of ours. Reads headers, not weights."""
 
-import os
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dalle_core.checkpoints import FORMAT, atomic_folder, check_tensors, read_json, sha256_of, write_json
+from dalle_core.checkpoints import (
+    FORMAT,
+    atomic_folder,
+    check_tensors,
+    read_json,
+    second_name,
+    sha256_of,
+    write_json,
+)
 from dalle_core.errors import CheckpointError
-from dalle_core.families.base import ModelSpec
+from dalle_core.families.base import ModelSpec, Sampling
 from dalle_core.families.janus import (
     NETWORK,
     TOKENIZER,
@@ -46,7 +52,7 @@ def convert_janus(source: Path, target: Path) -> ModelSpec:
         places = {source / "config.json": NETWORK, source / TOKENIZER: TOKENIZER}
         places |= {path: f"{WEIGHTS}/{path.name}" for path in files}
         for path, place in places.items():
-            _bring(path, staging / place)
+            second_name(path, staging / place)
         hashes = {place: sha256_of(staging / place) for place in places.values()}
         spec = _spec(target.name, published)
         write_json(staging / CONFIG, _config(spec, hashes, tokens))
@@ -71,6 +77,7 @@ def _spec(name: str, published: "JanusConfig") -> ModelSpec:
         licence=LICENCE,
         can_encode=True,
         sha256="",
+        sampling=Sampling(temperature=1, guidance_scale=5),
         preview_rows=4,  # decoding a picture costs as much as painting several rows of it
         reranker="clip-vit-base-patch32",
     )
@@ -89,11 +96,3 @@ def _marks(path: Path) -> dict[str, str]:
         mark = values.get(f"{name}_token")
         marks[name] = str(mark.get("content") if isinstance(mark, dict) else mark)
     return marks
-
-
-def _bring(source: Path, target: Path) -> None:
-    """A second name for the same file where the disk allows it, else a copy: weights are gigabytes."""
-    try:
-        os.link(source.resolve(), target)
-    except OSError:
-        shutil.copyfile(source, target)

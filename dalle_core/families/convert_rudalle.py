@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dalle_core.checkpoints import FORMAT, atomic_folder, check_tensors, save_weights, sha256_of, write_json
 from dalle_core.config import MalevichConfig, VQGANConfig
 from dalle_core.errors import CheckpointError
-from dalle_core.families.base import ModelSpec
+from dalle_core.families.base import ModelSpec, Sampling
 from dalle_core.families.registry import CONFIG
 from dalle_core.families.rudalle import TOKENIZER, TRANSFORMER, VQ
 from dalle_core.families.rudalle_text import check_vocabulary, read_youtokentome
@@ -152,5 +152,6 @@ def _spec(name: str, malevich: MalevichConfig, vqgan: VQGANConfig) -> ModelSpec:
         can_encode=True,
         sha256="",
         preview_rows=4,
+        sampling=Sampling(temperature=1, top_k=2048, top_p=0.995),
         reranker="siglip2-base-patch32-256",  # which reads Russian
     )

@@ -1,17 +1,18 @@
-"""DALL·E mini and Mega: BART's encoder and decoder write the tokens of a VQGAN. Converted by `dalle_core.conversion`.
+"""DALL·E mini and Mega: BART's encoder and decoder write the tokens of a VQGAN. Converted by `convert_dalle_mini`.
 
 One folder holds config.json, encoder, decoder and vqgan as safetensors, and tokenizer.json.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dalle_core.bart import DecodeState, ImageDecoder, TextEncoder
-from dalle_core.checkpoints import check_hash, map_weights, read_json
+from dalle_core.checkpoints import check_hash, check_tensors, map_weights, read_json, stored_shapes
 from dalle_core.config import BartConfig, VQGANConfig
 from dalle_core.errors import CheckpointError, RequestError
 from dalle_core.families.base import Conditioning, ModelSpec, Pace
@@ -40,6 +41,36 @@ class Networks:
     tokenizer: PromptTokenizer
 
 
+class NetworksInTurn:
+    """The same, for little memory: one network at a time, read when it is asked for, the one before let go."""
+
+    def __init__(self, tokenizer: PromptTokenizer, read: Callable[[str], nn.Module]) -> None:
+        self.tokenizer = tokenizer
+        self._read = read
+        self._held: dict[str, Any] = {}  # at most one
+
+    @property
+    def encoder(self) -> TextEncoder:
+        encoder: TextEncoder = self._take(ENCODER)
+        return encoder
+
+    @property
+    def decoder(self) -> ImageDecoder:
+        decoder: ImageDecoder = self._take(DECODER)
+        return decoder
+
+    @property
+    def vqgan(self) -> VQGAN:
+        vqgan: VQGAN = self._take(VQGAN_FILE)
+        return vqgan
+
+    def _take(self, name: str) -> Any:
+        if name not in self._held:
+            self._held.clear()
+            self._held[name] = self._read(name)
+        return self._held[name]
+
+
 @dataclass
 class DalleMiniState:
     decode: DecodeState
@@ -49,7 +80,7 @@ class DalleMiniState:
 class DalleMiniModel:
     """An ImageModel over the published networks."""
 
-    def __init__(self, spec: ModelSpec, networks: Networks, device: torch.device) -> None:
+    def __init__(self, spec: ModelSpec, networks: Networks | NetworksInTurn, device: torch.device) -> None:
         self.spec = spec
         self.pace = Pace()
         self.networks = networks
@@ -113,25 +144,37 @@ def compute_dtype(device: torch.device) -> torch.dtype:
     return torch.float16 if device.type == "cuda" else torch.float32
 
 
-def load_dalle_mini(folder: Path, device: torch.device) -> DalleMiniModel:
-    """Everything is checked before anything is used: hashes, names and shapes of tensors, the tokenizer's ids."""
+def load_dalle_mini(folder: Path, device: torch.device, *, low_memory: bool = False) -> DalleMiniModel:
+    """Everything is checked before anything is used: hashes, names and shapes of tensors, the tokenizer's ids.
+
+    With `low_memory` one network is held at a time, and nothing is shown of what is unfinished: that would need two.
+    """
     config, spec = read_json(folder / CONFIG), read_spec(folder)
     for name, expected in config["files"].items():
         check_hash(folder / name, expected)
     bart, vqgan = read_network(config, "bart", BartConfig), read_network(config, "vqgan", VQGANConfig)
     if (bart.image_length, bart.codebook_size) != (vqgan.grid**2, vqgan.codebook_size):
         raise CheckpointError(f"{folder.name}: transformer and VQGAN disagree about the tokens they share")
+    tokenizer = PromptTokenizer.load(folder / TOKENIZER, bart.text_length, bart.text_vocab)
+    for name in (ENCODER, DECODER, VQGAN_FILE):
+        check_tensors(name, stored_shapes(folder / name), empty_network(name, bart, vqgan))
+
+    def read(name: str) -> Any:
+        network = empty_network(name, bart, vqgan)
+        map_weights(folder / name, network, device, torch.float32 if name == VQGAN_FILE else compute_dtype(device))
+        return network.eval().requires_grad_(False)
+
+    if low_memory:
+        return DalleMiniModel(replace(spec, preview_rows=spec.rows), NetworksInTurn(tokenizer, read), device)
+    return DalleMiniModel(spec, Networks(read(ENCODER), read(DECODER), read(VQGAN_FILE), tokenizer), device)
+
+
+def empty_network(name: str, bart: BartConfig, vqgan: VQGANConfig) -> nn.Module:
+    """The network of one file: names and shapes alone, on the meta device."""
     try:
         with torch.device("meta"):
-            encoder, decoder, pictures = TextEncoder(bart), ImageDecoder(bart), VQGAN(vqgan)
+            if name == VQGAN_FILE:
+                return VQGAN(vqgan)
+            return TextEncoder(bart) if name == ENCODER else ImageDecoder(bart)
     except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
         raise CheckpointError(f"{CONFIG}: the networks cannot be built ({error})") from error
-    tokenizer = PromptTokenizer.load(folder / TOKENIZER, bart.text_length, bart.text_vocab)
-    for name, module, dtype in (
-        (ENCODER, encoder, compute_dtype(device)),
-        (DECODER, decoder, compute_dtype(device)),
-        (VQGAN_FILE, pictures, torch.float32),
-    ):
-        map_weights(folder / name, module, device, dtype)
-        module.eval().requires_grad_(False)
-    return DalleMiniModel(spec, Networks(encoder, decoder, pictures, tokenizer), device)

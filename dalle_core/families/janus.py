@@ -188,7 +188,9 @@ def _padding_mask(real: Tensor, count: int, length: int) -> Tensor | None:
     return F.pad(real, (0, length - real.shape[1]), value=True).repeat_interleave(count, dim=0).long()
 
 
-def load_janus(folder: Path, device: torch.device, dtype: torch.dtype | None = None) -> JanusModel:
+def load_janus(
+    folder: Path, device: torch.device, dtype: torch.dtype | None = None, *, low_memory: bool = False
+) -> JanusModel:
     """Everything is checked before anything is used. `dtype` is the language model's; the VQ always works in fp32."""
     require_transformers(folder.name)
     config, spec = read_json(folder / CONFIG), read_spec(folder)
@@ -201,7 +203,7 @@ def load_janus(folder: Path, device: torch.device, dtype: torch.dtype | None = N
             f"{TOKENIZER}: its vocabulary of {tokenizer.library.get_vocab_size()} is larger than the model's "
             f"{published.text_config.vocab_size}; it belongs to another model"
         )
-    dtype = dtype or (torch.bfloat16 if bfloat16_pays(device) else torch.float32)
+    dtype = dtype or (torch.bfloat16 if low_memory or bfloat16_pays(device) else torch.float32)
     network = load_network(published, sorted((folder / WEIGHTS).glob("*.safetensors")), dtype)
     return JanusModel(spec, network, tokenizer, device)
 

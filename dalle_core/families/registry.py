@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dalle_core.checkpoints import FORMAT, read_json, stored_bytes
 from dalle_core.config import NetworkConfig
 from dalle_core.errors import CheckpointError
-from dalle_core.families.base import ModelSpec
+from dalle_core.families.base import ModelSpec, Sampling
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,8 @@ def read_spec(folder: Path) -> ModelSpec:
     try:
         spec = dict(config["spec"])
         sequences = {name: tuple(spec[name]) for name in ("levels", "languages", "styles")}
-        return ModelSpec(**{**spec, **sequences, "sha256": _sha256_of_all(config["files"])})
+        sampling = Sampling(**spec["sampling"]) if spec.get("sampling") else None
+        return ModelSpec(**{**spec, **sequences, "sampling": sampling, "sha256": _sha256_of_all(config["files"])})
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder.name}: {CONFIG} lacks or has an unexpected field: {error}") from error
 
@@ -41,14 +42,18 @@ def _sha256_of_all(files: dict[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def memory_needed(folder: Path, device: str) -> int:
+def memory_needed(folder: Path, device: str, low_memory: bool = False) -> int:
     """Bytes that the weights of the model in `folder` take up once loaded, told from the files' headers alone.
 
-    A CPU computes in fp32, whatever is stored; a GPU in what is stored.
+    A CPU computes in fp32, whatever is stored; a GPU in what is stored. With `low_memory` some families hold one
+    network at a time, others compute in what is stored everywhere.
     """
-    files = read_json(folder / CONFIG).get("files", {})
-    weights = [folder / name for name in files if name.endswith(".safetensors")]
-    return sum(stored_bytes(path, 1 if device == "cuda" else 4) for path in weights)
+    config = read_json(folder / CONFIG)
+    weights = [folder / name for name in config.get("files", {}) if name.endswith(".safetensors")]
+    family = config["spec"].get("family") if low_memory and isinstance(config.get("spec"), dict) else None
+    narrowest = 1 if device == "cuda" or family in NARROW else 4
+    sizes = [stored_bytes(path, narrowest) for path in weights]
+    return max(sizes, default=0) if family in IN_TURN else sum(sizes)
 
 
 def read_network(config: dict[str, Any], name: str, kind: type[Config]) -> Config:
@@ -65,20 +70,29 @@ LOADERS = {
     "janus": ("dalle_core.families.janus", "load_janus"),
     "rudalle": ("dalle_core.families.rudalle", "load_rudalle"),
 }
+IN_TURN = {"dalle-mini"}  # with low memory: one network after the other
+NARROW = {"janus", "rudalle"}  # with low memory: 16 bits, where they are slower too
 TOKENIZERS = {"openai-dvae": ("dalle_core.families.openai_dvae", "load_openai_dvae")}
 
 
-def load_model(folder: Path, device: "torch.device") -> "ImageModel":
-    """Load the model in `folder`, whatever its family."""
-    module, function = LOADERS[check_paints(folder).family]
-    loader: Callable[[Path, torch.device], ImageModel] = getattr(import_module(module), function)
-    return loader(folder, device)
+def load_model(folder: Path, device: "torch.device", low_memory: bool = False) -> "ImageModel":
+    """Load the model in `folder`, whatever its family. `low_memory` asks those that can to hold less at once."""
+    family = check_paints(folder).family
+    module, function = LOADERS[family]
+    loader: Callable[..., ImageModel] = getattr(import_module(module), function)
+    sparing = {"low_memory": True} if low_memory and family in IN_TURN | NARROW else {}
+    return loader(folder, device, **sparing)
+
+
+def only_tokens(spec: ModelSpec) -> bool:
+    """Whether it turns pictures into tokens and back, and paints nothing."""
+    return spec.family in TOKENIZERS
 
 
 def check_paints(folder: Path) -> ModelSpec:
     """What the model in `folder` is. Raises CheckpointError where it is none that paints from words."""
     spec = read_spec(folder)
-    if spec.family in TOKENIZERS:
+    if only_tokens(spec):
         raise CheckpointError(
             f"{folder.name} turns pictures into tokens and back; it reads no words, so it cannot paint by itself"
         )

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from dalle_core.checkpoints import read_json
+from dalle_core.checkpoints import atomic_folder, read_json, second_name
 from dalle_core.errors import CheckpointError
 from dalle_core.families.optional import require_transformers
 from dalle_core.tokenizers import cut_to_fit, read_tokenizer, without_marks
@@ -136,13 +136,33 @@ def load_reranker(name: str, folder: Path, device: torch.device, *, download: bo
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise CheckpointError(f"{name!r} names no reranker; expected one of {', '.join(KNOWN)}, or owner/name")
     found = folder / name if (folder / name).is_dir() else _cached(name, download=download)
-    kind = KINDS.get(str(read_json(found / "config.json").get("model_type")))
-    if kind is None:
-        raise CheckpointError(f"{name}: no reranker; expected a model of type {' or '.join(KINDS)}")
+    kind = _kind_of(name, found)
     tokenizer = read_tokenizer(found / "tokenizer.json")
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return HubReranker(name, _load_network(name, found), tokenizer, kind, device)
+
+
+def adopt_reranker(source: Path, target: Path) -> None:
+    """Check the published files in `source` and bring them into a new folder `target` as they are."""
+    require_transformers(target.name)
+    if target.exists():
+        raise CheckpointError(f"{target} is there already")
+    _kind_of(target.name, source)
+    read_tokenizer(source / "tokenizer.json")
+    if not any(any(source.glob(weights)) for weights in WEIGHTS):
+        raise CheckpointError(f"{target.name}: its files hold no {' or '.join(WEIGHTS)}")
+    with atomic_folder(target) as staging:
+        for path in sorted(source.iterdir()):
+            if any(path.match(pattern) for pattern in (*FILES, *WEIGHTS)):
+                second_name(path, staging / path.name)
+
+
+def _kind_of(name: str, folder: Path) -> Kind:
+    kind = KINDS.get(str(read_json(folder / "config.json").get("model_type")))
+    if kind is None:
+        raise CheckpointError(f"{name}: no reranker; expected a model of type {' or '.join(KINDS)}")
+    return kind
 
 
 def _cached(name: str, *, download: bool) -> Path:

@@ -86,7 +86,9 @@ class RudalleModel:
         return logits.float().view(state.groups, len(digits), -1)
 
 
-def load_rudalle(folder: Path, device: torch.device, dtype: torch.dtype | None = None) -> RudalleModel:
+def load_rudalle(
+    folder: Path, device: torch.device, dtype: torch.dtype | None = None, *, low_memory: bool = False
+) -> RudalleModel:
     """Everything is checked before anything is used. `dtype` is the transformer's; the VQGAN always works in fp32."""
     config, spec = read_json(folder / CONFIG), read_spec(folder)
     for name, expected in config["files"].items():
@@ -98,7 +100,7 @@ def load_rudalle(folder: Path, device: torch.device, dtype: torch.dtype | None =
     tokenizer = load_rudalle_tokenizer(
         folder / TOKENIZER, transformer.config.text_length, transformer.config.vocab_size
     )
-    dtype = dtype or (torch.bfloat16 if bfloat16_pays(device) else torch.float32)
+    dtype = dtype or (torch.bfloat16 if low_memory or bfloat16_pays(device) else torch.float32)
     map_weights(folder / TRANSFORMER, transformer, device, dtype)
     map_weights(folder / VQ, vqgan, device, torch.float32)
     return RudalleModel(spec, transformer, vqgan, tokenizer, device)

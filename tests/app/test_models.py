@@ -1,6 +1,7 @@
 """Models beside each other: what is told of them, how one is chosen, and what becomes of jobs that wait for another."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,9 +11,19 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from app.cli import main
+from app import models
+from app.cli import build_request, main, parse
 from app.errors import NotFound
-from app.models import catalogue, current_name, folder_of, read_through, remember
+from app.models import (
+    catalogue,
+    current_name,
+    fitting_device,
+    folder_of,
+    memory_words,
+    read_through,
+    remember,
+    suited_sampling,
+)
 from app.settings import Settings, is_model_name
 from app.studio import Studio, open_history, submit_to_owner
 from dalle_core.checkpoints import sha256_of
@@ -108,9 +119,18 @@ def test_a_broken_model_is_listed_with_the_reason(
     assert words in view.problem
 
 
-def test_a_model_that_only_turns_pictures_into_tokens_is_none_to_paint_with(settings: Settings) -> None:
-    put_model(settings.models_dir, "tokens", family="openai-dvae")
-    assert "reads no words" in catalogue(settings)[0].problem
+def test_a_model_that_only_turns_pictures_into_tokens_is_none_to_paint_with(started: Switchboard) -> None:
+    put_model(started.settings.models_dir, "tokens", family="openai-dvae")
+    view = next(view for view in catalogue(started.settings) if view.name == "tokens")
+    assert (view.problem, view.paints) == ("", False)
+    models = started.studio.models
+    assert models.tokenizer("tokens") == view.folder
+    with pytest.raises(CheckpointError, match="reads no words"):
+        models.choose("tokens")
+    with pytest.raises(RequestError, match="emblem-64 paints"):
+        models.tokenizer("emblem-64")
+    with pytest.raises(NotFound):
+        models.tokenizer("../tokens")
 
 
 def test_a_chosen_model_paints_what_comes_next(started: Switchboard) -> None:
@@ -238,6 +258,38 @@ def test_pictures_are_painted_again_by_the_model_that_painted_them(started: Swit
         studio.reproduce(image_id)
 
 
+def test_what_a_model_needs_and_what_there_is_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert memory_words(settings) == "", "nothing is known of a model that is not there"
+    put_model(settings.models_dir, "emblem-64")
+    monkeypatch.setattr(models, "free_memory", lambda device: 3_000_000_000)
+    assert re.fullmatch(r"emblem-64 needs about [\d.]+ MB of memory; 3\.0 GB are free\.", memory_words(settings))
+    monkeypatch.setattr(models, "free_memory", lambda device: 1000)
+    assert memory_words(settings).endswith(" --low-memory takes less of a large model at once.")
+    assert "--low-memory" not in memory_words(replace(settings, low_memory=True))
+
+
+def test_a_model_too_large_for_the_gpu_is_computed_by_the_cpu(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put_model(settings.models_dir, "small")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for free, device in ((10**9, "cuda"), (10, "cpu")):
+        monkeypatch.setattr(models, "free_memory", lambda device, free=free: free)
+        assert fitting_device(settings, folder).type == device
+    assert fitting_device(replace(settings, device="cuda"), folder).type == "cuda", "asked for by name"
+
+
+def test_the_settings_that_suit_a_model_are_read_from_it(settings: Settings) -> None:
+    suited = {"temperature": 1.0, "top_k": 256, "top_p": 1.0, "guidance_scale": 16.0}
+    put_model(settings.models_dir, "mini", sampling=suited)
+    put_model(settings.models_dir, "emblem-64")
+    assert suited_sampling(settings) is None
+    assert suited_sampling(replace(settings, model="gone")) is None
+    sampling = suited_sampling(replace(settings, model="mini"))
+    request = build_request(parse(["generate", "a cat", "--guidance", "4"]), sampling)
+    assert (request.temperature, request.top_k, request.guidance_scale) == (1, 256, 4)
+
+
 def test_reading_through_tells_how_far_it_is(settings: Settings, tmp_path: Path) -> None:
     folder = put_model(settings.models_dir, "small", {"a": torch.zeros(5_000_000)})
     shares: list[float] = []
@@ -258,12 +310,14 @@ def test_the_command_line_lists_models(settings: Settings, capsys: pytest.Captur
     put_model(settings.own_models, "odd", family="alien")
     where = ["--models-dir", str(settings.models_dir), "--data-dir", str(settings.data_dir)]
     assert main(["models", "list", *where]) == 0
-    emblem, odd = capsys.readouterr().out.splitlines()
+    emblem, odd, *others = capsys.readouterr().out.splitlines()
+    assert all("\tcan be downloaded\t" in line for line in others)
     assert emblem.startswith("emblem-64\t64 px\ten, zh\tMIT\t")
     assert emblem.endswith("in use")
     assert odd.startswith("odd\tcannot be used: odd: unknown family 'alien'")
     assert main(["models", "list", "--json", *where]) == 0
-    values = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    values = [value for value in listed if value["here"]]
     assert [(value["name"], value["current"], value["own"]) for value in values] == [
         ("emblem-64", True, False),
         ("odd", False, True),

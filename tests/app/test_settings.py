@@ -16,13 +16,14 @@ def test_flags_win_over_the_environment_which_wins_over_defaults() -> None:
 def test_every_setting_can_come_from_the_environment() -> None:
     environ = {
         "LISTEN": "::1", "PORT": "1", "DATA_DIR": "/d", "MODELS_DIR": "/m", "MODEL": "n", "RERANKER": "a/b",
-        "DEVICE": "cuda", "NO_BROWSER": "yes", "AUTH": "me:a:b", "INSECURE": "1", "ALLOWED_HOST": "a.lan, *.b.lan",
-        "THEME": "dark", "LANGUAGE": "zh", "SHARE": "1", "DESKTOP": "on", "MCP": "true",
+        "DEVICE": "cuda", "LOW_MEMORY": "1", "NO_BROWSER": "yes", "AUTH": "me:a:b", "INSECURE": "1",
+        "ALLOWED_HOST": "a.lan, *.b.lan", "THEME": "dark", "LANGUAGE": "zh", "SHARE": "1",
+        "DESKTOP": "on", "MCP": "true",
     }  # fmt: skip
     settings = load_settings({}, {f"DALLE_STUDIO_{name}": value for name, value in environ.items()})
     assert settings == Settings(
-        "::1", 1, Path("/d"), Path("/m"), "n", "a/b", "cuda", False, ("me", "a:b"), True, ("a.lan", "*.b.lan"), "dark",
-        "zh", True, True, True,
+        "::1", 1, Path("/d"), Path("/m"), "n", "a/b", "cuda", True, False, ("me", "a:b"), True,
+        ("a.lan", "*.b.lan"), "dark", "zh", True, True, True,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from app.settings import PROJECT_FOLDER
 from app.ui import build, words
 from app.ui.brand import ASSETS
 from app.ui.first_script import FirstScript
+from dalle_core.families.catalogue import OFFERS
 from tests.app import sentences
 from tests.fakes import fake_studio
 
@@ -37,15 +38,17 @@ SAY_ERRORS = (
             "worker.py",
             "models.py",
             "loading.py",
+            "downloads.py",
         )
     ),
     *sorted((APP / "exports").glob("*.py")),
     *(APP / "history" / name for name in ("store.py", "files.py", "sheets.py", "space.py")),
     *(APP / "history" / name for name in ("catalogue.py", "intake.py", "labels.py", "offers.py")),
-    *(CORE / name for name in ("request.py", "generate.py")),
+    *(CORE / name for name in ("request.py", "generate.py", "hub.py", "families/optional.py")),
 )
 SAY_WORDS = (
     *(APP / "ui" / name for name in ("payloads.py", "form.py", "prompt_calls.py", "sheet_calls.py")),
+    APP / "ui" / "model_downloads.py",
     APP / "reproduction.py",
 )
 SCRIPTS = sorted(ASSETS.glob("*.js"))
@@ -98,6 +101,11 @@ def test_what_a_script_says_is_translated(script: Path) -> None:
 @pytest.mark.parametrize("module", SAY_ERRORS, ids=lambda path: path.name)
 def test_what_goes_wrong_is_translated(module: Path) -> None:
     assert [text for text in sentences.raised(module) if text not in KNOWN] == []
+
+
+def test_what_can_be_had_is_described_in_chinese_too() -> None:
+    said = [text for offer in OFFERS.values() for text in (offer.about, offer.licence.terms)]
+    assert [text for text in said if text not in KNOWN] == []
 
 
 @pytest.mark.parametrize("module", SAY_WORDS, ids=lambda path: path.name)

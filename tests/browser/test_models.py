@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from app.studio import Studio
 from dalle_core.errors import CheckpointError
 from tests.app.test_models import put_model
+from tests.app.test_reconstruction import put_tokenizer
+from tests.app.test_sources import file, picture
 from tests.browser.conftest import Visit
 from tests.fakes import SPEC, FakeModel, fake_settings
 
@@ -25,6 +27,20 @@ CARD = """# Mine
 """
 
 
+def look_at_tokens(page: Page) -> None:
+    """What a model that cannot paint makes of a picture."""
+    card = page.locator("[data-model=tiny-dvae]")
+    expect(card).to_contain_text("Turns pictures into tokens and back")
+    expect(card.get_by_role("button", name="Use tiny-dvae")).to_be_hidden()
+    card.get_by_role("button", name="Try a picture").click()
+    dialog = page.get_by_role("dialog", name="tiny-dvae")
+    chosen = {"name": "a.png", "mimeType": "image/png", "buffer": file(picture())}
+    dialog.locator("input[type=file]").set_input_files(chosen)  # type: ignore[arg-type]  # a dict of the right shape
+    expect(dialog).to_contain_text("4 × 4 tokens of 16 codes")
+    expect(dialog.get_by_role("img", name="What its tokens make of it")).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+
+
 def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_nothing(
     tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
 ) -> None:
@@ -32,6 +48,7 @@ def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_noth
     for name in ("emblem-64", "other", "faulty"):
         put_model(settings.models_dir, name)
     put_model(settings.own_models, "alien", family="alien")
+    put_tokenizer(settings.own_models, "tiny-dvae")
     (settings.models_dir / "other" / "MODEL_CARD.md").write_text(CARD)
 
     def load(folder: Path, device: object) -> FakeModel:
@@ -73,4 +90,6 @@ def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_noth
     for prompt, model in (("first", "emblem-64"), ("second", "emblem-64"), ("third", "other")):
         expect(page.locator(f".run[aria-label={prompt}]")).to_have_attribute("data-status", "done")
         assert {image.model for image in studio.images(prompt, kept_only=False)} == {model}
+    page.get_by_role("tab", name="Models").click()
+    look_at_tokens(page)
     assert visitor.errors == []

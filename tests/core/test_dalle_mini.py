@@ -14,9 +14,17 @@ from dalle_core.bart import ImageDecoder, TextEncoder
 from dalle_core.checkpoints import save_weights, sha256_of, write_json
 from dalle_core.config import OpenAIDVAEConfig
 from dalle_core.errors import CheckpointError, RequestError
+from dalle_core.families.base import Sampling
 from dalle_core.families.convert import convert, main
 from dalle_core.families.convert_dalle_mini import PUBLISHED, convert_dalle_mini, from_flax
-from dalle_core.families.dalle_mini import DalleMiniModel, load_dalle_mini
+from dalle_core.families.dalle_mini import (
+    DECODER,
+    ENCODER,
+    VQGAN_FILE,
+    DalleMiniModel,
+    NetworksInTurn,
+    load_dalle_mini,
+)
 from dalle_core.families.registry import load_model, load_tokenizer, memory_needed, read_spec
 from dalle_core.generate import Finished, GenerationRequest, Preview, Started, generate
 from dalle_core.openai_dvae import OpenAIDVAE
@@ -156,6 +164,44 @@ def test_half_precision_is_kept_on_disk_and_widened_on_the_cpu(copy: Path) -> No
     model = load_dalle_mini(copy / "half", CPU)
     assert {parameter.dtype for parameter in model.networks.decoder.parameters()} == {torch.float32}
     assert len(finish(model, GenerationRequest("red", count=1, keep=1)).candidates) == 1
+
+
+def test_with_low_memory_one_network_is_held_at_a_time(folder: Path, model: DalleMiniModel) -> None:
+    request = GenerationRequest("a red cat", count=3, keep=1, batch_width=2, seed=3, guidance_scale=4, temperature=1)
+    sparing = load_model(folder, CPU, low_memory=True)
+    assert isinstance(sparing, DalleMiniModel)
+    assert isinstance(sparing.networks, NetworksInTurn)
+    read: list[str] = []
+    take = sparing.networks._read
+
+    def noted(name: str) -> torch.nn.Module:
+        read.append(name)
+        return take(name)
+
+    sparing.networks._read = noted
+    events = list(generate(sparing, request))
+    assert read == [ENCODER, DECODER, VQGAN_FILE, DECODER, VQGAN_FILE], "two batches"
+    assert not [event for event in events if isinstance(event, Preview)], "a preview would need two of them"
+    last = events[-1]
+    assert isinstance(last, Finished)
+    for ours, whole in zip(last.candidates, finish(model, request).candidates, strict=True):
+        assert torch.equal(ours.image, whole.image)
+    assert sparing.image_to_tokens(torch.rand(1, 3, 32, 32)).shape == (1, 16)
+    assert len(sparing.networks._held) == 1
+    assert memory_needed(folder, "cpu", low_memory=True) < memory_needed(folder, "cpu")
+
+
+def test_with_low_memory_too_everything_is_checked_first(folder: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(folder, tmp_path / "broken"))
+    config = json.loads((broken / "config.json").read_text())
+    config["bart"]["hidden"] = 40
+    (broken / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"encoder\.safetensors: .* is \(.*48.*\), expected \(.*40"):
+        load_model(broken, CPU, low_memory=True)
+
+
+def test_its_publishers_settings_are_part_of_the_spec(folder: Path) -> None:
+    assert read_spec(folder).sampling == Sampling(temperature=1, top_k=256, top_p=1, guidance_scale=16)
 
 
 def test_without_the_flax_file_it_takes_no_pictures(copy: Path) -> None:

@@ -25,9 +25,13 @@ def run(folder: Path, task: str) -> dict[str, float]:
 
 def test_mini_loads_in_little_more_memory_than_it_is_large(tmp_path: Path) -> None:
     run(tmp_path, "write")
-    converting, painting = run(tmp_path, "convert"), run(tmp_path, "paint")
+    converting, painting, sparing = (run(tmp_path, task) for task in ("convert", "paint", "paint-sparing"))
     for name, value in {**painting, "converting": converting["seconds"], "to_convert": converting["memory"]}.items():
         sys.stderr.write(f"{name}: {value:,.1f}\n")
+    sys.stderr.write(f"in turn: {sparing}\n")
     assert painting["needed"] > 2e9
     assert painting["memory"] < 1.2 * painting["needed"]
     assert converting["memory"] < 1.2 * painting["needed"]
+    assert painting["sparing"] < 0.6 * painting["needed"]
+    whole = painting["memory"] + painting["more"]
+    assert sparing["memory"] + sparing["more"] < 0.8 * whole, "encoder, decoder and VQGAN in turn"

@@ -117,12 +117,16 @@ def test_logits_at_every_position(theirs: Any, ours: DalleMiniModel) -> None:
     assert difference < 1e-4
 
 
-@pytest.mark.parametrize(("temperature", "top_k", "guidance"), [(1.0, 256, 16), (0.7, 50, 4), (1.0, 1, 16)])
+@pytest.mark.parametrize(
+    ("side", "temperature", "top_k", "guidance"), [(2, 1.0, 256, 16), (1, 0.7, 50, 4), (1, 1.0, 1, 16)]
+)
 def test_the_same_draws_give_the_same_tokens(
-    theirs: Any, ours: DalleMiniModel, monkeypatch: pytest.MonkeyPatch, temperature: float, top_k: int, guidance: int
-) -> None:
+    theirs: Any, ours: DalleMiniModel, monkeypatch: pytest.MonkeyPatch, side: int, temperature: float, top_k: int,
+    guidance: int,
+) -> None:  # fmt: skip
     """Their generation loop and ours, each with its own sampling; only the random numbers are shared."""
-    count, draws = 4, uniform_streams(range(7, 11), 256)
+    count = side * side
+    draws = uniform_streams(range(7, 7 + count), 256)
     position = iter(range(256))
 
     def multinomial(probabilities: Tensor, _: int) -> Tensor:
@@ -131,7 +135,7 @@ def test_the_same_draws_give_the_same_tokens(
     monkeypatch.setattr(torch, "multinomial", multinomial)
     with pytest.warns(FutureWarning, match="autocast"):
         (wanted,) = theirs.generate_raw_image_stream(
-            PROMPT, seed=0, grid_size=2, temperature=temperature, top_k=top_k, supercondition_factor=guidance
+            PROMPT, seed=0, grid_size=side, temperature=temperature, top_k=top_k, supercondition_factor=guidance
         )
     request = GenerationRequest(PROMPT, count=count, keep=1, seed=7, temperature=temperature, top_k=top_k,
                                 guidance_scale=guidance, batch_width=count)  # fmt: skip
@@ -198,14 +202,37 @@ def test_pixels(detokenizers: tuple[Any, VQGAN]) -> None:
     torch.testing.assert_close(ours.decode(tokens), wanted, atol=1e-3, rtol=0)
 
 
-@pytest.mark.slow
-def test_pixels_of_a_whole_picture(detokenizers: tuple[Any, VQGAN]) -> None:
-    theirs, small = detokenizers
-    ours = VQGAN(VQGANConfig(has_encoder=False)).eval()
-    ours.load_state_dict(small.state_dict())
+@pytest.fixture(scope="module")
+def whole(detokenizers: tuple[Any, VQGAN]) -> VQGAN:
+    """The same weights for pictures of the published size."""
+    with torch.device("meta"):
+        ours = VQGAN(VQGANConfig(has_encoder=False)).eval()
+    ours.load_state_dict(detokenizers[1].state_dict(), assign=True)
+    return ours
+
+
+def test_the_levels_that_attend_over_a_whole_grid(detokenizers: tuple[Any, VQGAN], whole: VQGAN) -> None:
+    """All 16 × 16 places at once; what follows knows only neighbours, and is compared above."""
+    codes = torch.randn(1, 256, 16, 16, generator=torch.Generator().manual_seed(5))
+    wanted, found = (net.up[4](net.mid(net.conv_in(codes))) for net in (detokenizers[0].decoder, whole.decoder))
+    assert found.shape == (1, 512, 32, 32)
+    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-3)
+
+
+def test_tokens_go_in_and_pixels_come_out_alike(
+    detokenizers: tuple[Any, VQGAN], whole: VQGAN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What their program does around its decoder: order of tokens, range and place of pixels."""
+
+    def enlarged(latents: Tensor) -> Tensor:
+        return torch.nn.functional.interpolate(latents[:, :3], scale_factor=16) * 3
+
+    for network in (detokenizers[0], whole):
+        monkeypatch.setattr(network.decoder, "forward", enlarged)
     tokens = torch.randint(0, 16384, (1, 256), generator=torch.Generator().manual_seed(5))
-    wanted = theirs.forward(False, tokens).permute(2, 0, 1)[None] / 255
-    torch.testing.assert_close(ours.decode(tokens), wanted, atol=1e-3, rtol=0)
+    wanted = detokenizers[0].forward(False, tokens).permute(2, 0, 1)[None] / 255
+    assert 0.1 < float(wanted.mean()) < 0.9
+    torch.testing.assert_close(whole.decode(tokens), wanted, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -13,6 +13,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from torch import Tensor
 
 from dalle_core.errors import CheckpointError
+from dalle_core.families.base import Sampling
 from dalle_core.families.convert import main
 from dalle_core.families.convert_janus import convert_janus
 from dalle_core.families.janus import JanusModel, empty_network, load_janus
@@ -316,6 +317,15 @@ def test_weights_of_another_shape_and_a_flipped_byte(pair: Pair, tmp_path: Path)
     weights.write_bytes(content)
     with pytest.raises(CheckpointError, match="is corrupt or another file"):
         load_model(copy, CPU)
+
+
+def test_with_low_memory_it_computes_in_16_bits(pair: Pair) -> None:
+    model = load_model(pair.folder, CPU, low_memory=True)
+    assert isinstance(model, JanusModel)
+    dtypes = {name.partition(".")[0]: value.dtype for name, value in model.network.named_parameters()}
+    assert dtypes.pop("vqmodel") == torch.float32
+    assert set(dtypes.values()) == {torch.bfloat16}
+    assert model.spec.sampling == Sampling(temperature=1, guidance_scale=5)
 
 
 def test_without_the_library_it_says_what_to_install(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

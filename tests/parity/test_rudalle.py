@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dalle_core.config import MalevichConfig
 from dalle_core.errors import CheckpointError
+from dalle_core.families.base import Sampling
 from dalle_core.families.convert import RUDALLE, main
 from dalle_core.families.convert_rudalle import (
     GUMBEL_F8,
@@ -207,6 +208,14 @@ def test_the_folder_says_what_the_model_is(folder: Path) -> None:
         "rudalle", 112, 14, 32, ("ru",),
     )  # fmt: skip
     assert spec == load_model(folder, CPU).spec
+
+
+def test_with_low_memory_it_computes_in_16_bits(folder: Path) -> None:
+    model = load_model(folder, CPU, low_memory=True)
+    assert isinstance(model, RudalleModel)
+    assert {parameter.dtype for parameter in model.transformer.parameters()} == {torch.bfloat16}
+    assert {parameter.dtype for parameter in model.vqgan.parameters()} == {torch.float32}
+    assert model.spec.sampling == Sampling(temperature=1, top_k=2048, top_p=0.995)
 
 
 def test_the_layout_is_told_by_the_masks_or_asked_for(published: PublishedRudalle, tmp_path: Path) -> None:

@@ -21,13 +21,18 @@ def style_of(prompt: str, styles: tuple[str, ...]) -> str:
     return ""
 
 
+def styles_of(settings: Settings, model: str) -> tuple[str, ...]:
+    """Those that a model was trained on, whether or not it is loaded; none where it is not there."""
+    with contextlib.suppress(DalleError):
+        return read_spec(folder_of(settings, model)).styles
+    return ()
+
+
 def style_finder(settings: Settings) -> Callable[[Recipe], str]:
     """The style that a recipe's prompt names, where its model is still there to say what its styles are."""
 
     @cache
     def styles(model: str) -> tuple[str, ...]:
-        with contextlib.suppress(DalleError):
-            return read_spec(folder_of(settings, model)).styles
-        return ()
+        return styles_of(settings, model)
 
     return lambda recipe: style_of(recipe.request.prompt, styles(recipe.model) if is_model_name(recipe.model) else ())

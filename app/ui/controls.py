@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app.studio import Studio
+from app.ui.examples import first_style_chips
 from app.ui.form import RANDOM_SEEDS
 from app.ui.payloads import Payload
 from dalle_core.errors import DalleError
@@ -62,9 +63,10 @@ def prompt_box(tab: str, placeholder: str) -> gr.Textbox:
     return box
 
 
-def style_chips() -> gr.HTML:
+def style_chips(studio: Studio) -> gr.HTML:
     """Writes the styles of its value into the prompt beside it."""
-    return script_html(CHIPS, "dalleStudio.styles(element, {props, watch})", title="Style")
+    script = "dalleStudio.styles(element, {props, watch})"
+    return script_html(CHIPS, script, title="Style", value=first_style_chips(studio))
 
 
 def numbers(tab: str) -> Numbers:
@@ -72,9 +74,10 @@ def numbers(tab: str) -> Numbers:
         return Numbers(
             count=gr.Number(DEFAULTS.count, label="Candidates", min_width=70, elem_id=_id(tab, "count")),
             keep=gr.Number(DEFAULTS.keep, label="Keep best", min_width=70, elem_id=_id(tab, "keep")),
-            seed=gr.Textbox(label="Seed", placeholder="random", min_width=110, elem_id=_id(tab, "seed"), max_lines=1),
+            seed=gr.Textbox(label="Seed", placeholder="random", min_width=110, elem_id=_id(tab, "seed"),
+                            elem_classes="seed-box", max_lines=1),
             dice=gr.Button("Roll", elem_id=_id(tab, "dice"), elem_classes="dice", min_width=44, scale=0),
-        )
+        )  # fmt: skip
 
 
 def actions(tab: str) -> Actions:

@@ -14,6 +14,7 @@ from app.studio import Studio
 from app.ui import controls, recipe_drop
 from app.ui.browser_calls import browser_calls
 from app.ui.controls import PRIVATE, SENDS, event_field, script_html, submitted, wire_numbers, wire_stop
+from app.ui.examples import example_prompts
 from app.ui.form import form_values, read_form, restored, tokens_fit, with_restored
 from app.ui.job_calls import job_calls
 from app.ui.payloads import Payload
@@ -38,6 +39,7 @@ VARYING = """<section class="varying"><p class="varying-row"><span>Vary by</span
 VARYING_SCRIPT = "dalleStudio.varying(element, {server, paintGrid: () => trigger('paint_grid', {})})"
 RESTORED = """<p class="restored" role="status" hidden><span></span>
 <button type="button" class="link" aria-label="Forget what was restored beside the form">Forget</button></p>"""
+EXAMPLES_SCRIPT = "dalleStudio.examples(element, {props, watch})"
 QUEUE = '<section class="queue" aria-label="Queue" hidden></section>'
 
 BOARD_SCRIPT = f"dalleStudio.board(element, {{server, send: {SENDS}}})"
@@ -53,7 +55,6 @@ class Widgets:
     numbers: controls.Numbers
     actions: controls.Actions
     styles: gr.HTML
-    examples: gr.HTML
     from_picture: gr.HTML
     board: gr.HTML
 
@@ -63,19 +64,19 @@ def layout(studio: Studio) -> Widgets:
         with gr.Column(elem_classes="composer", scale=0, min_width=320):
             prompt = controls.prompt_box("", "A red apple on a blue background, noto")
             varying = script_html(VARYING, VARYING_SCRIPT, server_functions=prompt_calls(studio))
-            styles = controls.style_chips()
+            styles = controls.style_chips(studio)
             numbers = controls.numbers("")
             beside = script_html(RESTORED, "dalleStudio.restored(element, {props, watch})")
             actions = controls.actions("")
             script_html(QUEUE, "dalleStudio.queue(element, {server})", server_functions=job_calls(studio))
             tuning = controls.fine_tuning("")
             from_picture = recipe_drop.layout()
-            examples = script_html(controls.CHIPS, "dalleStudio.examples(element, {props, watch})", title="Try")
+            script_html(controls.CHIPS, EXAMPLES_SCRIPT, title="Try", value=example_prompts())
         with gr.Column(elem_classes="board-column"):
             calls = [*browser_calls(studio), *job_calls(studio)]
             board = script_html(BOARD, BOARD_SCRIPT, server_functions=calls)
     form = controls.form(prompt, numbers, tuning)
-    return Widgets(form, varying, beside, numbers, actions, styles, examples, from_picture, board)
+    return Widgets(form, varying, beside, numbers, actions, styles, from_picture, board)
 
 
 def wire(studio: Studio, widgets: Widgets) -> None:

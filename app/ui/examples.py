@@ -5,9 +5,16 @@ import json
 from functools import cache
 from typing import Any
 
+from app.studio import Studio
+from app.styles import styles_of
 from app.ui.brand import ASSETS
 from app.ui.payloads import STYLES_SHOWN, Payload
 from app.views import ModelStatus
+
+
+def first_style_chips(studio: Studio) -> list[str]:
+    """Those of the model that is being loaded: nothing moves under the hand once it is there."""
+    return list(styles_of(studio.settings, studio.model_status().name)[:STYLES_SHOWN])
 
 
 def style_chips(status: ModelStatus) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import gradio as gr
 
@@ -10,8 +11,8 @@ from app.ui import complete, create, explore, gallery, models, recipe_drop, tuni
 from app.ui.api import add_endpoints
 from app.ui.baskets import Baskets
 from app.ui.brand import ASSETS, TITLE
-from app.ui.examples import example_prompts, style_chips
-from app.ui.payloads import Payload, status_payload
+from app.ui.examples import style_chips
+from app.ui.payloads import status_payload
 from app.ui.workplace import wire_sending
 
 POLL_SECONDS = 0.4
@@ -57,18 +58,18 @@ def build_page(studio: Studio, baskets: Baskets) -> gr.Blocks:
         tuning.wire(studio, tuned, forms)
         recipe_drop.wire(studio, widgets.from_picture, widgets.form, widgets.beside, tabs)
 
-        async def watch_status() -> AsyncIterator[tuple[Payload, *tuple[list[str], ...], dict[str, list[str]]]]:
+        async def watch_status() -> AsyncIterator[tuple[Any, ...]]:
             """Until the model is there, or not: what changes later comes by `/events`."""
             while True:
                 current = studio.model_status()
-                styles = style_chips(current)
-                yield status_payload(current), styles, styles, styles, example_prompts()
+                styles = style_chips(current) if current.spec else gr.skip()
+                yield status_payload(current), styles, styles, styles
                 if current.state != "loading":
                     return
                 while studio.model_status() == current:
                     await asyncio.sleep(POLL_SECONDS)
 
-        told = [status, widgets.styles, completing.styles, varying.styles, widgets.examples]
+        told = [status, widgets.styles, completing.styles, varying.styles]
         page.load(watch_status, outputs=told, show_progress="hidden", concurrency_limit=None, api_visibility="private")
         add_endpoints(studio)
     return page

@@ -50,6 +50,7 @@ def job_payload(view: JobView) -> Payload:
         "ranking": ranking_payload(view),
         "prompt": view.request.prompt,
         "settings": request_words(view),
+        "seed": str(view.request.seed),
         "state": state_words(view),
         "notes": list(view.notes),
         "original": f"media/varied/{view.id}" if view.kind == VARIATION else None,

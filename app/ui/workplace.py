@@ -42,7 +42,7 @@ def layout(
     with gr.Row(elem_classes=["studio-columns", "completing", tab]):
         with gr.Column(elem_classes="composer", scale=0, min_width=320):
             prompt = controls.prompt_box(tab, placeholder)
-            styles = controls.style_chips()
+            styles = controls.style_chips(studio)
             numbers = controls.numbers(tab)
             actions = controls.actions(tab)
             script_html(QUEUE, "dalleStudio.queue(element, {server})", server_functions=job_calls(studio))

@@ -126,10 +126,14 @@ window.dalleStudio ??= (() => {
   const promptBox = () => document.querySelector("#prompt textarea"); // Create's
   const promptNear = element => element.closest(".composer")?.querySelector(PROMPT); // once it is there
 
+  function fill(field, text) {
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
   function fillPrompt(text, box = promptBox()) {
     if (!box) return;
-    box.value = text;
-    box.dispatchEvent(new Event("input", { bubbles: true }));
+    fill(box, text);
     box.focus();
   }
 
@@ -172,11 +176,23 @@ window.dalleStudio ??= (() => {
     requestAnimationFrame(() => announce.dispatchEvent(new Event("prompted")));
   }
 
-  /* Also keeps an unsent prompt over a reload. */
+  /* Also keeps an unsent prompt and its numbers over a reload. */
   function examples(element, context) {
     chips(element, context, text => fillPrompt(text));
-    announce.addEventListener("prompted", () => remember(DRAFT, promptBox()?.value ?? ""));
-    whenThere(promptBox, box => { if (!box.value && recalled(DRAFT, "")) fillPrompt(recalled(DRAFT, "")); });
+    const { prompt, ...numbers } = recalled(DRAFT, {});
+    whenThere(promptBox, box => {
+      if (!box.value && prompt) fillPrompt(prompt);
+      for (const [id, field] of Object.entries(fields())) if (field && numbers[id]) fill(field, numbers[id]);
+      for (const moment of ["prompted", "submitted"]) announce.addEventListener(moment, keepDraft);
+      addEventListener("pagehide", keepDraft);
+    });
+  }
+
+  const fields = () => Object.fromEntries(["count", "keep", "seed"].map(id => [id, document.querySelector(`#${id} :is(input, textarea)`)]));
+
+  function keepDraft() {
+    const numbers = Object.entries(fields()).map(([id, field]) => [id, field?.value]);
+    remember(DRAFT, { prompt: promptBox()?.value, ...Object.fromEntries(numbers) });
   }
 
   function whenThere(find, use, tries = 50) {
@@ -472,6 +488,6 @@ window.dalleStudio ??= (() => {
     }
   }
 
-  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fillPrompt, whenThere, runParts, scoreWords, mainBoard: () => main, Tile, UNANSWERED };
+  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fill, fillPrompt, whenThere, runParts, scoreWords, mainBoard: () => main, Tile, UNANSWERED };
   return { status, message, restored, styles, examples, prompted, board, tools };
 })();

@@ -2,11 +2,13 @@
 
 import base64
 import io
+from pathlib import Path
 
 from PIL import Image
 
-from app.settings import LANGUAGES
-from app.ui.examples import example_pictures, example_prompts
+from app.settings import LANGUAGES, Settings
+from app.studio import Studio
+from app.ui.examples import example_pictures, example_prompts, first_style_chips
 
 SPOKEN = set(LANGUAGES) - {"auto"}
 
@@ -26,3 +28,11 @@ def test_pictures_are_small_and_have_words_in_every_language() -> None:
         assert picture["words"].keys() == SPOKEN
         with Image.open(io.BytesIO(base64.b64decode(picture["data"])), formats=("PNG",)) as image:
             assert max(image.size) <= 256
+
+
+def test_the_styles_of_a_model_are_there_before_it_is(tmp_path: Path) -> None:
+    studio = Studio(Settings(data_dir=tmp_path))
+    studio.open()
+    assert studio.model_status().state == "loading"
+    assert "noto" in first_style_chips(studio)
+    studio.close()

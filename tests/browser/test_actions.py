@@ -112,6 +112,11 @@ def test_the_prompt_or_the_seed_alone_is_taken_over(served: Served, visit: Calla
     _open_from_history(page, "only these words")
     dialog.get_by_role("button", name="Use seed").click()
     expect(_seed(page)).to_have_value("99")
+    visitor.paint("the same chances for other words", count=2)
+    page.locator("#dice").click()
+    page.locator(".run").get_by_role("button", name="Use seed").click()
+    expect(_seed(page)).to_have_value("99")
+    expect(_seed(page)).to_be_focused()
 
 
 def test_stopped_and_failed_runs_are_painted_again(served: Served, visit: Callable[[str], Visit]) -> None:

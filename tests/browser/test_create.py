@@ -126,8 +126,14 @@ def test_chips_write_the_prompt(served: Served, visit: Callable[[str], Visit]) -
     page.get_by_role("button", name="Only the prompt").click()
     expect(prompt).to_have_value("a boat, noto")
     expect(style).to_have_attribute("aria-pressed", "true")
+    for name, number in (("count", "3"), ("keep", "2"), ("seed", "41")):
+        page.locator(f"#{name} input, #{name} textarea").fill(number)
     page.reload()
     expect(prompt).to_have_value("a boat, noto")
+    expect(style).to_have_attribute("aria-pressed", "true")
+    page.locator("#paint").click()
+    expect(page.locator(".run-settings")).to_contain_text("3 candidates · seed 41")
+    expect(page.locator("#keep input")).to_have_value("2")
 
 
 def test_a_narrow_screen_needs_no_sideways_scrolling(served: Served, visit: Callable[[str], Visit]) -> None:

@@ -78,9 +78,9 @@ print(json.dumps(told))
 def told(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What a studio on a full disk did, as it tells it itself."""
     disk = tmp_path_factory.mktemp("disk")
-    if shutil.which("unshare") is None or subprocess.run([*UNSHARE, disk, "true", ""], check=False).returncode:
+    if shutil.which("unshare") is None or subprocess.run([*UNSHARE, str(disk), "true", ""], check=False).returncode:
         pytest.skip("no small disk can be mounted here")
-    command = [*UNSHARE, disk, sys.executable, CHILD]
+    command = [*UNSHARE, str(disk), sys.executable, CHILD]
     child = subprocess.run(command, cwd=PROJECT_FOLDER, capture_output=True, text=True, check=False)
     assert child.returncode == 0, child.stderr
     return json.loads(child.stdout)

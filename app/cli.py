@@ -370,6 +370,7 @@ def _say(line: str) -> None:
 
 
 def _generate(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    _warn_of_memory(settings)
     request = build_request(arguments, suited_sampling(settings))
     given = read_given(arguments.prefix, arguments.prefix_rows, arguments.vary)
     requests = variations(settings, request, arguments.variations)
@@ -381,7 +382,13 @@ def _generate(arguments: argparse.Namespace, settings: Settings, load_model: Loa
         _print_picture(picture, as_json=arguments.json)
 
 
+def _warn_of_memory(settings: Settings) -> None:
+    if words := memory_words(settings, only_where_tight=True):
+        print(words, file=sys.stderr)
+
+
 def _explore(arguments: argparse.Namespace, settings: Settings, load_model: LoadModel) -> None:
+    _warn_of_memory(settings)
     axes = [_axis(flag, getattr(arguments, flag)) for flag in ("x", "y")]
     given = read_given(None, None, arguments.picture)
     arguments.count, arguments.vary = 1 if arguments.count is None else arguments.count, None

@@ -129,16 +129,16 @@ def free_memory(device: str) -> int | None:
     return None
 
 
-def memory_words(settings: Settings) -> str:
+def memory_words(settings: Settings, only_where_tight: bool = False) -> str:
     """What the current model will need and what there is, before it is loaded; nothing where either is not known."""
     view = _view(settings, folder_of(settings, current_name(settings)), None)
     free = free_memory("cpu")
     if not view.memory or free is None:
         return ""
     words = f"{view.name} needs about {readable_size(view.memory)} of memory; {readable_size(free)} are free."
-    if view.memory > free and not settings.low_memory:
-        return f"{words} --low-memory takes less of a large model at once."
-    return words
+    if view.memory <= free:
+        return "" if only_where_tight else words
+    return words if settings.low_memory else f"{words} --low-memory takes less of a large model at once."
 
 
 def fitting_device(settings: Settings, folder: Path) -> "torch.device":

@@ -263,7 +263,9 @@ def test_what_a_model_needs_and_what_there_is_is_said(settings: Settings, monkey
     put_model(settings.models_dir, "emblem-64")
     monkeypatch.setattr(models, "free_memory", lambda device: 3_000_000_000)
     assert re.fullmatch(r"emblem-64 needs about [\d.]+ MB of memory; 3\.0 GB are free\.", memory_words(settings))
+    assert memory_words(settings, only_where_tight=True) == ""
     monkeypatch.setattr(models, "free_memory", lambda device: 1000)
+    assert memory_words(settings, only_where_tight=True) == memory_words(settings)
     assert memory_words(settings).endswith(" --low-memory takes less of a large model at once.")
     assert "--low-memory" not in memory_words(replace(settings, low_memory=True))
 

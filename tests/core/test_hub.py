@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import close_session
 
 from dalle_core import hub
 from dalle_core.errors import DownloadError, DownloadStopped
@@ -193,6 +194,17 @@ def test_offline_only_what_the_machine_has_is_taken(
     (folder / WEIGHTS).unlink()
     with pytest.raises(DownloadError, match="was refused"):
         get(look_up(fake)[WEIGHTS], folder)
+
+
+def test_a_proxy_is_used_as_the_library_uses_it(fake: FakeHub, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", fake.url)
+    close_session()  # the environment is read when a session begins
+    files = {file.name: file for file in Hub("http://hub.invalid").look_up(SOURCE)}
+    assert files[WEIGHTS].url.startswith("http://hub.invalid/someone/something/resolve/")
+    get(files[WEIGHTS], folder)
+    assert (folder / WEIGHTS).read_bytes() == content(fake)
+    monkeypatch.undo()
+    close_session()
 
 
 def test_names_that_lead_elsewhere_are_passed_over(fake: FakeHub) -> None:

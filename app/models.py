@@ -6,7 +6,7 @@ Reads configs, headers and cards; loads no weights and imports no torch. Which o
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,14 +131,15 @@ def free_memory(device: str) -> int | None:
 
 def memory_words(settings: Settings, only_where_tight: bool = False) -> str:
     """What the current model will need and what there is, before it is loaded; nothing where either is not known."""
-    view = _view(settings, folder_of(settings, current_name(settings)), None)
-    free = free_memory("cpu")
+    folder = folder_of(settings, current_name(settings))
+    view, free = _view(settings, folder, None), free_memory("cpu")
     if not view.memory or free is None:
         return ""
     words = f"{view.name} needs about {readable_size(view.memory)} of memory; {readable_size(free)} are free."
     if view.memory <= free:
         return "" if only_where_tight else words
-    return words if settings.low_memory else f"{words} --low-memory takes less of a large model at once."
+    less = _view(replace(settings, low_memory=True), folder, None).memory
+    return words if less == view.memory else f"{words} With --low-memory it needs {readable_size(less)}."
 
 
 def fitting_device(settings: Settings, folder: Path) -> "torch.device":

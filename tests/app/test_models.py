@@ -261,13 +261,16 @@ def test_pictures_are_painted_again_by_the_model_that_painted_them(started: Swit
 def test_what_a_model_needs_and_what_there_is_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory_words(settings) == "", "nothing is known of a model that is not there"
     put_model(settings.models_dir, "emblem-64")
+    put_model(settings.models_dir, "large", {"a": torch.zeros(10_000_000, dtype=torch.bfloat16)}, family="rudalle")
+    large = replace(settings, model="large")
     monkeypatch.setattr(models, "free_memory", lambda device: 3_000_000_000)
     assert re.fullmatch(r"emblem-64 needs about [\d.]+ MB of memory; 3\.0 GB are free\.", memory_words(settings))
     assert memory_words(settings, only_where_tight=True) == ""
     monkeypatch.setattr(models, "free_memory", lambda device: 1000)
     assert memory_words(settings, only_where_tight=True) == memory_words(settings)
-    assert memory_words(settings).endswith(" --low-memory takes less of a large model at once.")
-    assert "--low-memory" not in memory_words(replace(settings, low_memory=True))
+    assert "--low-memory" not in memory_words(settings), "which would not help"
+    assert re.search(r" With --low-memory it needs \d+ MB\.$", memory_words(large))
+    assert "--low-memory" not in memory_words(replace(large, low_memory=True))
 
 
 def test_a_model_too_large_for_the_gpu_is_computed_by_the_cpu(

@@ -53,9 +53,14 @@ class Unkept:
 
 
 def measure(settings: Settings) -> Space:
-    pictures = [size for name, size in _files(settings.images) if name.endswith(".png")]
-    everything = sum(size for _, size in _files(settings.data_dir))
-    return Space(len(pictures), sum(pictures), everything - sum(pictures))
+    pictures, others = list[int](), 0
+    for name, size in _files(settings.images):
+        if name.endswith(".png"):
+            pictures.append(size)
+        else:
+            others += size
+    others += sum(size for _, size in _files(settings.data_dir, without=settings.images))
+    return Space(len(pictures), sum(pictures), others)
 
 
 def unkept(history: History) -> Unkept:
@@ -127,9 +132,10 @@ def _size(file: Path) -> int:
     return 0
 
 
-def _files(folder: Path) -> Iterator[tuple[str, int]]:
-    """Name and size of every file below `folder`; links are not followed."""
-    for place, _, names in os.walk(folder):
+def _files(folder: Path, without: Path | None = None) -> Iterator[tuple[str, int]]:
+    """Name and size of every file below `folder`, those below `without` aside; links are not followed."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if without is None or Path(place, name) != without]
         for name in names:
             with contextlib.suppress(OSError):
                 yield name, os.lstat(os.path.join(place, name)).st_size

@@ -8,6 +8,7 @@ window.dalleStudio.gallery = (() => {
   const { t } = window.dalleWords;
   const PAUSE = 160; // ms after the last key before the studio is asked
   const MOST = 5000; // pictures that are asked about at once
+  const RARELY = 20; // times as long as measuring took, it is left alone
   const STACKED = "dalle-studio-stacked";
 
   const counted = (count, one, more) => t(count === 1 ? one : more, { count: count.toLocaleString(window.dalleWords.locale) });
@@ -254,8 +255,18 @@ window.dalleStudio.gallery = (() => {
       this.opener.addEventListener("click", () => this.ask());
     }
 
-    async look() {
+    /* All files are measured, which takes its time where there are many: then it is done the less often. */
+    look() {
+      clearTimeout(this.timer);
+      const wait = Math.max(0, (this.ready ?? 0) - Date.now());
+      this.timer = setTimeout(() => this.measure(), wait);
+    }
+
+    async measure() {
+      const began = Date.now();
+      this.ready = Infinity;
       this.show(await this.server.history_space({}).catch(() => ({ error: UNANSWERED })));
+      this.ready = Date.now() + RARELY * (Date.now() - began);
     }
 
     show(space) {
@@ -266,7 +277,7 @@ window.dalleStudio.gallery = (() => {
     }
 
     async ask() {
-      await this.look(); // the numbers a person agrees to are those of now
+      await this.measure(); // the numbers a person agrees to are those of now
       if (!this.space.question) return;
       question(t(this.space.question), t(this.space.gain), t("Delete them"), t("Leave them"), async () => {
         const space = await this.server.purge_unkept({ upTo: this.space.upTo }).catch(() => ({ error: UNANSWERED }));

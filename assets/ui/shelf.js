@@ -8,6 +8,8 @@
   const GAP = 14, CAPTION = 28; // px, as in studio.css
   const NARROW = 860;
   const AHEAD = 700; // px above and below the window that are drawn, too
+  const HURRY = 90; // px between two steps of a scroll
+  const REST = 90; // ms after the last one
   const HOLD = 450; // ms of a finger on a picture that select it
   const MOST = 5000; // selected at once
 
@@ -17,6 +19,7 @@
       this.node = node;
       this.act = act;
       this.cards = new Map(); // id -> node, of those in the page
+      this.bare = new Set(); // ids of those without their thumbnail yet
       this.selected = new Set();
       this.ids = []; // in order; whoever turns pages elsewhere reads on in it
       this.pictures = new Map();
@@ -101,13 +104,24 @@
       const span = [first, last, this.active, this.side, this.row, this.total, this.edition].join(" ");
       if (span !== this.span) this.lay(first, last); // most steps of a scroll show the same cards
       this.span = span;
+      this.fetch(top);
       if (last >= this.ids.length - 2 * this.columns) this.act.more();
+    }
+
+    /* Nobody sees what flies past: while the page hurries, thumbnails are not asked for. */
+    fetch(top) {
+      const hurries = Math.abs(top - (this.top ?? top)) > HURRY;
+      this.top = top;
+      clearTimeout(this.resting);
+      if (hurries) this.resting = setTimeout(() => this.fetch(this.top), REST);
+      else for (const id of this.bare) this.cards.get(id).querySelector("img").src = thumbnail(id);
+      if (!hurries) this.bare.clear();
     }
 
     lay(first, last) {
       const wanted = new Set(this.ids.slice(first, last));
       if (this.active) wanted.add(this.active); // the keyboard's way back in
-      for (const [id, card] of this.cards) if (!wanted.has(id)) { card.remove(); this.cards.delete(id); }
+      for (const [id, card] of this.cards) if (!wanted.has(id)) { card.remove(); this.cards.delete(id); this.bare.delete(id); }
       this.place([...wanted].sort((one, other) => this.places.get(one) - this.places.get(other)));
     }
 
@@ -131,10 +145,11 @@
     }
 
     card(picture) {
-      const image = make("img", { src: thumbnail(picture.image), alt: "", decoding: "async", draggable: "false" });
+      const image = make("img", { alt: "", decoding: "async", draggable: "false" });
       const frame = make("span", { class: "frame" }, image, make("span", { class: "tick", "aria-hidden": "true" }), make("span", { class: "star", text: "★", "aria-hidden": "true" }), make("span", { class: "many", "aria-hidden": "true" }));
       const card = make("div", { class: "card", role: "option", "data-id": picture.image, title: picture.prompt }, frame, make("span", { class: "name", text: picture.prompt }));
       image.addEventListener("error", () => frame.classList.add("gone"));
+      this.bare.add(picture.image);
       this.describe(card, picture);
       return card;
     }

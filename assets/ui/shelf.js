@@ -147,7 +147,7 @@
     card(picture) {
       const image = make("img", { alt: "", decoding: "async", draggable: "false" });
       const frame = make("span", { class: "frame" }, image, make("span", { class: "tick", "aria-hidden": "true" }), make("span", { class: "star", text: "★", "aria-hidden": "true" }), make("span", { class: "many", "aria-hidden": "true" }));
-      const card = make("div", { class: "card", role: "option", "data-id": picture.image, title: picture.prompt }, frame, make("span", { class: "name", text: picture.prompt }));
+      const card = make("div", { class: "card", role: "option", "data-id": picture.image, title: picture.prompt }, frame, make("span", { class: "name", text: picture.prompt || t("Without words") }));
       image.addEventListener("error", () => frame.classList.add("gone"));
       this.bare.add(picture.image);
       this.describe(card, picture);

@@ -133,9 +133,13 @@ def _write_sheet(
 
     if not paths:
         return
-    heads = [(axis.title, axis.labels) if axis else ("", ("",)) for axis in (x, y)]
     summary = shared_settings(request, {axis.kind for axis in (x, y) if axis})
-    _write(folder / SHEET, draw_sheet(name_of_prompt(request.prompt), summary, *heads, paths))
+    sheet = draw_sheet(name_of_prompt(request.prompt), summary, _titled(x), _titled(y), paths)
+    _write(folder / SHEET, sheet)
+
+
+def _titled(axis: Axis | None) -> tuple[str, tuple[str, ...]]:
+    return (axis.title, axis.labels) if axis else ("", ("",))
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -161,7 +165,8 @@ def explore_to_history(
     try:
         wait_for_model(studio)
         source = None if picture is None else studio.prepare_source(picture)
-        sheet_id = studio.sheets.start(SheetRequest(request, *axes, source))
+        x, y = axes
+        sheet_id = studio.sheets.start(SheetRequest(request, x, y, source))
         try:
             view = _wait(studio, sheet_id)
         except KeyboardInterrupt:
@@ -188,7 +193,7 @@ def _cells(studio: Studio, view: SheetView) -> Iterator[PaintedCell]:
     for cell in view.cells:
         if cell.image_id is not None:
             image = studio.image(cell.image_id)
-            labels = [head.labels[at] if head else "" for head, at in ((view.x, cell.x), (view.y, cell.y))]
-            yield PaintedCell(str(studio.image_path(image.id)), *labels, image.prompt, image.seed)
+            column, row = (head.labels[at] if head else "" for head, at in ((view.x, cell.x), (view.y, cell.y)))
+            yield PaintedCell(str(studio.image_path(image.id)), column, row, image.prompt, image.seed)
     if failed := [cell for cell in view.cells if cell.image_id is None]:
         raise DalleError(failed[0].error or f"{len(failed)} cells were not painted.")

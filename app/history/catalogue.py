@@ -60,9 +60,12 @@ def page(history: History, filters: Filters, limit: int, before: str | None, *, 
 
 def _direct(history: History, where: "_Where", limit: int, before: str | None) -> list[tuple[str, str]]:
     """Ids and stacks of the newest pictures."""
-    older, values = ("", ()) if before is None else ("AND id < ?", (before,))
+    older, values = "", [*where.values]
+    if before is not None:
+        older = "AND id < ?"
+        values.append(before)
     sql = f"SELECT id, stack FROM images WHERE {where} {older} ORDER BY id DESC LIMIT ?"
-    return [(row["id"], row["stack"]) for row in history.read(sql, (*where.values, *values, limit))]
+    return [(row["id"], row["stack"]) for row in history.read(sql, (*values, limit))]
 
 
 def _nearest(
@@ -208,7 +211,8 @@ class _Where:
         if filters.like:
             self._add("stack = (SELECT stack FROM images WHERE id = ?)", storable(filters.like))
         self.narrowed = len(self._terms) > usual
-        self.expression, self.hits = None, 0
+        self.expression: str | None = None
+        self.hits = 0
         if filters.query.strip():
             self._search(history, filters.query)
 

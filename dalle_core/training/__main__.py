@@ -3,9 +3,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dalle_core.errors import DalleError, TrainingError
+
+if TYPE_CHECKING:
+    from dalle_core.training.workshop import Workshop
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,12 +35,15 @@ def parser() -> argparse.ArgumentParser:
     stages.add_parser("text", parents=[common], help="learn the tokenizer")
     unbundle = stages.add_parser("unbundle", parents=[common], help="take a finished model up again, to train it on")
     unbundle.add_argument("source", type=Path, help="the model's folder, for example assets/models/emblem-64")
-    for stage in ("dvae", "transformer", "clip", "judge"):
+    for stage in ("dvae", "transformer", "clip", "judge", "grader"):
         network = stages.add_parser(stage, parents=[common], help=f"train (or resume) the {stage}")
         network.add_argument("--until", type=int, help="stop at this step; the next call resumes there")
-    evaluate = stages.add_parser("evaluate", parents=[common], help="measure the trained model on held-out pairs")
-    evaluate.add_argument("--prompts", type=int, default=300)
-    evaluate.add_argument("--candidates", type=int, default=16, help="painted for each prompt, then reranked")
+    evaluate = stages.add_parser("evaluate", parents=[common], help="measure a model: IconEval, and on held-out art")
+    evaluate.add_argument("--quick", action="store_true", help="fewer prompts and pictures: a fixed part of them")
+    evaluate.add_argument("--model", type=Path, help="a finished model's folder, instead of what the runs hold")
+    evaluate.add_argument("--prompts", type=int, help="in each of the six categories")
+    evaluate.add_argument("--pictures", type=int, help="held-out pictures that are completed and varied")
+    evaluate.add_argument("--candidates", type=int, help="painted for each prompt, then reranked")
     sheet = stages.add_parser("sheet", parents=[common], help="contact sheets: reconstructions, and prompts × samples")
     sheet.add_argument("--out", type=Path, default=Path("docs"))
     bundle = stages.add_parser("bundle", parents=[common], help="write the finished model's folder")
@@ -62,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from dalle_core.device import pick_device
-    from dalle_core.training import bundle, evaluate
+    from dalle_core.training import bundle, sheets
     from dalle_core.training.presets import preset
     from dalle_core.training.workshop import Workshop
     from dalle_core.training.world import joined
@@ -78,9 +86,9 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.stage == "unbundle":
         print(bundle.unbundle(arguments.source, workshop))
     elif arguments.stage == "evaluate":
-        print(evaluate.report(evaluate.evaluate(workshop, arguments.prompts, arguments.candidates)))
+        _evaluate(arguments, workshop)
     elif arguments.stage == "sheet":
-        for path in evaluate.sheets(workshop, arguments.out):
+        for path in sheets.sheets(workshop, arguments.out):
             print(path)
     elif arguments.stage == "bundle":
         print(bundle.bundle(workshop, arguments.out, arguments.name))
@@ -98,6 +106,19 @@ def _assignment(text: str) -> tuple[str, str]:
     if not equals:
         raise TrainingError(f"--set takes FIELD=VALUE, found {text!r}")
     return name, value
+
+
+def _evaluate(arguments: argparse.Namespace, workshop: "Workshop") -> None:
+    from dalle_core.families.bundled import load_bundled
+    from dalle_core.training.evaluate import FULL, QUICK, evaluate
+    from dalle_core.training.figures import report
+
+    asked = {name: getattr(arguments, name) for name in ("prompts", "pictures", "candidates")}
+    if wrong := [f"--{name} {count}" for name, count in asked.items() if count is not None and count < 1]:
+        raise TrainingError(f"expected at least 1, found {', '.join(wrong)}")
+    extent = replace(QUICK if arguments.quick else FULL, **{name: n for name, n in asked.items() if n is not None})
+    model = load_bundled(arguments.model, workshop.device) if arguments.model else None
+    print(report(evaluate(workshop, extent, model)))
 
 
 def _art(arguments: argparse.Namespace, size: int) -> None:

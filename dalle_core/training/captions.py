@@ -22,6 +22,7 @@ OWN_COLOUR_SHARE = 0.12
 NUMBERS = {2: "two", 3: "three", 4: "four"}
 NUMBERS_ZH = {2: "两", 3: "三", 4: "四"}
 PLURAL = re.compile(r"[^isu]s$")  # unlike a bus, a dress or tennis
+WHERE_ZH = {"left of": "左边", "right of": "右边", "above": "上面", "below": "下面"}
 OPPOSITE = {"left": "right", "right": "left"}
 COLOUR_WORDS = re.compile(r"\b(red|orange|yellow|green|blue|light blue|purple|pink|brown|black|white|grey)\b")
 COLOUR_WORDS_ZH = re.compile(
@@ -62,12 +63,12 @@ def _english(row: Picture, scene: Scene, rng: np.random.Generator, other: Pictur
     if scene.tiny:
         name = f"{_pick(rng, 'tiny', 'small', 'little')} {name}"
     if other is not None:
-        second = _with_article(_thing_english(other, scene.other_hue, rng, scene.grouped))
-        name = _related_english(_with_article(name), second, scene.relation, rng)
+        second = with_article(_thing_english(other, scene.other_hue, rng, scene.grouped))
+        name = _related_english(with_article(name), second, scene.relation, rng)
     elif scene.count > 1:
         name = f"{NUMBERS[scene.count]} {plural(name)}"
     elif "," not in name and rng.random() < 0.4:
-        name = _with_article(name)
+        name = with_article(name)
     words = [name]
     if row.style and rng.random() < STYLE_SHARE:
         words = [_pick(rng, f"{name}, {row.style} style", f"{name}, {row.style}", f"{row.style} {name}",
@@ -88,7 +89,8 @@ def _thing_english(row: Picture, hue: str | None, rng: np.random.Generator, grou
     return name
 
 
-def _with_article(name: str) -> str:
+def with_article(name: str) -> str:
+    """ "a cat", "an apple"; by the first letter."""
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
@@ -155,7 +157,7 @@ def _thing_chinese(row: Picture, hue: str | None, rng: np.random.Generator, grou
 def _related_chinese(first: str, second: str, relation: str, rng: np.random.Generator) -> str:
     if relation == "beside":
         return _pick(rng, f"{first}和{second}", f"{first}在{second}旁边", f"{second}旁边的{first}")
-    where = {"left of": "左边", "right of": "右边", "above": "上面", "below": "下面"}[relation]
+    where = WHERE_ZH[relation]
     return _pick(rng, f"{first}在{second}的{where}", f"{second}{where}的{first}")
 
 

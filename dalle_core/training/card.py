@@ -91,7 +91,7 @@ def _cost(workshop: Workshop) -> list[str]:
         steps, batches, hours = (" + ".join(f"{stretch[name]:g}" for stretch in stretches)
                                  for name in ("steps", "batch", "hours"))  # fmt: skip
         lines.append(f"| {stage} | {count / 1e6:.1f} M | {steps} | {batches} | {hours} |")
-    return [*lines, "", "The judge grades the model in the figures below and is not part of the bundle."]
+    return [*lines, "", "Judge and grader measure the model in the figures below and are not part of the bundle."]
 
 
 def training_record(workshop: Workshop) -> dict[str, list[dict[str, float]]]:

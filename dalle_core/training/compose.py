@@ -47,6 +47,11 @@ def compose(
     staged = [stage(art, int(i), rng, mixture, recolour) for i in rows][share]
     rows = rows[share]
     scenes = [scene for scene, _ in staged]
+    return Batch(*paint(art, rows, scenes, size), [text for _, text in staged], rows, scenes)
+
+
+def paint(art: ArtSet, rows: np.ndarray, scenes: list[Scene], size: int) -> tuple[Tensor, Tensor]:
+    """Exactly these scenes, each with its picture of the art: images (B, 3, S, S), and alpha (B, 1, S, S)."""
     images = _grounds(scenes, size)
     alpha = torch.zeros(len(rows), 1, size, size)
     placed = [parts(int(i), scene) for i, scene in zip(rows, scenes, strict=True)]
@@ -55,7 +60,12 @@ def compose(
         colour, cover = _place(art, [placed[i][layer] for i in here], size)
         images[here] = colour + (1 - cover) * images[here]
         alpha[here] = cover + (1 - cover) * alpha[here]
-    return Batch(images, alpha, [text for _, text in staged], rows, scenes)
+    return images, alpha
+
+
+def as_drawn(art: ArtSet, rows: np.ndarray, size: int) -> Tensor:
+    """(B, 3, S, S): the icons themselves, centred on white."""
+    return paint(art, rows, [Scene()] * len(rows), size)[0]
 
 
 def stage(

@@ -27,5 +27,9 @@ class Judge(nn.Module):
         self.classify = nn.Linear(config.dim, len(self.concepts))
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.classify(self.dropout(F.silu(self.encoder(images))))
+        logits: Tensor = self.classify(self.dropout(self.features(images)))
         return logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """(B, dim): near for pictures that look alike to it."""
+        return F.silu(self.encoder(images))

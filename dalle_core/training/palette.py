@@ -98,12 +98,27 @@ def dominant_hue(rgba: np.ndarray) -> float | None:
     pixels = pixels[pixels[:, 3] > 0.5]
     if len(pixels) == 0:
         return None
-    hue, chroma = _hue_and_chroma(pixels[:, :3])  # chroma is saturation times value
+    mean, agreement, chroma = _mean_hue(pixels[:, :3])
+    return mean if chroma >= 0.3 and agreement >= 0.8 else None
+
+
+def mean_hue(rgb: np.ndarray) -> float | None:
+    """The mean hue (degrees) of (N, 3) colours in [0, 1], or None where they are grey on the whole."""
+    if len(rgb) == 0:
+        return None
+    mean, agreement, chroma = _mean_hue(rgb)
+    return mean if agreement * chroma > 0.02 else None
+
+
+def _mean_hue(rgb: np.ndarray) -> tuple[float, float, float]:
+    """In degrees, weighted by chroma, which is saturation times value; the agreement (mean resultant length, 0 to 1);
+    and the mean chroma.
+    """
+    hue, chroma = _hue_and_chroma(rgb)
     angle = np.radians(hue)
     x, y = float((chroma * np.cos(angle)).sum()), float((chroma * np.sin(angle)).sum())
-    if chroma.mean() < 0.3 or np.hypot(x, y) < 0.8 * chroma.sum():
-        return None
-    return float(np.degrees(np.arctan2(y, x)) % 360)
+    agreement = np.hypot(x, y) / max(float(chroma.sum()), 1e-6)
+    return float(np.degrees(np.arctan2(y, x)) % 360), float(agreement), float(chroma.mean())
 
 
 def _hue_and_chroma(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from dalle_core.errors import TrainingError
 from dalle_core.training.loop import Schedule
 from dalle_core.training.scenes import Mixture
 
-STAGES = ("dvae", "clip", "transformer", "judge")
+STAGES = ("dvae", "clip", "transformer", "judge", "grader")
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Schedules:
     transformer: Schedule
     clip: Schedule
     judge: Schedule
+    grader: Schedule
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ PRESETS = {
             clip=Schedule(steps=2400, batch=192, learning_rate=1e-3, cooldown=0.6, weight_decay=0.1, ema=0.995,
                           evaluate_every=200),
             judge=Schedule(steps=2000, batch=64, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
+            grader=Schedule(steps=300, batch=64, learning_rate=1e-3, warmup=10, cooldown=0.8, weight_decay=0.1,
+                            ema=0.98, evaluate_every=100),
         ),
     ),
     # Seconds: for tests and for a dry run of the very same commands.
@@ -72,6 +75,7 @@ PRESETS = {
             transformer=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
             clip=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
             judge=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
+            grader=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
         ),
     ),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """The rooms of a training project: where art, runs and finished parts lie, and how each network is built and loaded.
 
-Knows the order of the stages: art → text → dvae, clip → transformer, with the judge beside them.
+Knows the order of the stages: art → text → dvae, clip → transformer, with judge → grader beside them.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from dalle_core.errors import TrainingError
 from dalle_core.tokenizers import TextTokenizer, train_tokenizer
 from dalle_core.training.art import ArtSet, Half, load_art
 from dalle_core.training.compose import stage
+from dalle_core.training.grader import MIXTURE, Grader, GraderObjective
 from dalle_core.training.judge import Judge
 from dalle_core.training.loop import Objective, Progress, Run
 from dalle_core.training.objectives import (
@@ -82,6 +83,7 @@ class Workshop:
             "transformer": lambda: Transformer(replace(self.preset.transformer, vocab_size=self._vocab_size())),
             "clip": lambda: CLIP(replace(self.preset.clip, vocab_size=self._vocab_size())),
             "judge": self._judge,
+            "grader": self._grader,
         }
         return builders[stage]()
 
@@ -90,6 +92,10 @@ class Workshop:
 
     def _judge(self) -> Judge:
         return Judge((row.concept for row in self.art.rows if row.curated), self.preset.dvae.image_size)
+
+    def _grader(self) -> Grader:
+        art = [row for row in self.art.rows if row.curated]
+        return Grader((row.concept for row in art), (row.style for row in art), self.preset.dvae.image_size)
 
     def trained(self, stage: str) -> nn.Module:
         """The stage's network with its best averaged weights."""
@@ -121,9 +127,9 @@ class Workshop:
 
     def _parts(self, stage: str) -> tuple[str, ...]:
         """The networks that a stage's own is trained upon."""
-        if stage != "transformer":
-            return ()
-        return ("dvae", "clip") if self.preset.transformer.sentence else ("dvae",)
+        told = ("clip",) if self.preset.transformer.sentence else ()
+        parts: dict[str, tuple[str, ...]] = {"transformer": ("dvae", *told), "grader": ("judge",)}
+        return parts.get(stage, ())
 
     def check_inputs(self, stage: str) -> None:
         """Write down what a new run is made from; refuse one that was made from something else."""
@@ -149,6 +155,10 @@ class Workshop:
         alone = replace(self.preset.mixture, counted=0.0, paired=0.0)
         return BatchStream(self.art, self.preset.dvae.image_size, alone, half, recolour=False, world=self.world)
 
+    def graded_stream(self) -> BatchStream:
+        """What the grader sees, whatever the preset's generator does."""
+        return BatchStream(self.art, self.preset.dvae.image_size, MIXTURE, world=self.world)
+
     def objective(self, stage: str) -> Objective:
         stream = self.judged_stream() if stage == "judge" else self.stream()
         network: Any = self.build(stage)
@@ -156,6 +166,9 @@ class Workshop:
             return DVAEObjective(network, stream, self.preset.schedules.dvae.steps)
         if stage == "judge":
             return JudgeObjective(network, stream)
+        if stage == "grader":
+            network.judge.load_state_dict(self.trained("judge").state_dict())
+            return GraderObjective(network, self.graded_stream())
         if stage == "clip":
             return CLIPObjective(network, self.tokenizer(), stream)
         parts: dict[str, Any] = {part: self.trained(part) for part in self._parts(stage)}

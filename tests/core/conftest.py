@@ -43,9 +43,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     common = ["--preset", "test", "--art", str(root / "art"), "--runs", str(root / "runs"), "--device", "cpu"]
     own = ["--folder", str(root / "pictures"), "--captions", str(captions)]
     assert main(["art", *common, *own]) == 0
-    for stage in ("text", "dvae", "clip", "transformer", "judge"):
+    for stage in ("text", "dvae", "clip", "transformer", "judge", "grader"):
         assert main([stage, *common]) == 0
-    assert main(["evaluate", *common, "--prompts", "4", "--candidates", "2"]) == 0
+    assert main(["evaluate", *common, "--prompts", "4", "--pictures", "2", "--candidates", "2"]) == 0
     assert main(["sheet", *common, "--out", str(root / "sheets")]) == 0
     assert main(["bundle", *common, "--out", str(root / "models")]) == 0
     return root

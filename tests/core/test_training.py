@@ -21,15 +21,40 @@ from dalle_core.training.workshop import Workshop
 
 def test_every_stage_leaves_its_files(project: Path) -> None:
     runs = project / "runs" / "test"
-    for stage in ("dvae", "transformer", "clip", "judge"):
+    for stage in ("dvae", "transformer", "clip", "judge", "grader"):
         rows = read_metrics(runs / stage)
         assert rows[-1]["step"] == 12
         assert any("heldout_loss" in row for row in rows)
         assert (runs / stage / "loss.png").stat().st_size > 1000
     figures = json.loads((runs / "evaluation.json").read_text())
-    assert {"concept top-1, best of 2", "held-out bits per image token"} <= {row["name"] for row in figures["rows"]}
+    assert {"single object, best of 2", "held-out bits per image token"} <= {row["name"] for row in figures["rows"]}
+    for sheet in ("nearest.png", "judged.png"):
+        assert (runs / sheet).stat().st_size > 1000
     assert (project / "sheets" / "samples.png").exists()
     assert "red disc" not in (project / "models" / "my-test" / "MODEL_CARD.md").read_text()
+
+
+def test_a_finished_model_is_measured_as_the_runs_are(project: Path, model_folder: Path, tmp_path: Path) -> None:
+    runs = Path(shutil.copytree(project / "runs", tmp_path / "runs"))
+    measured = runs / "test" / "evaluation.json"
+    earlier = json.loads(measured.read_text())
+    measured.unlink()
+    common = ["--preset", "test", "--art", str(project / "art"), "--runs", str(runs), "--device", "cpu"]
+    extent = ["--quick", "--prompts", "4", "--pictures", "2", "--candidates", "2"]
+    assert main(["evaluate", *common, *extent, "--model", str(model_folder)]) == 0
+    figures = json.loads(measured.read_text())
+    assert [row["text"] for row in figures["rows"]] == [row["text"] for row in earlier["rows"]]
+    assert len(figures["sha256"]) == 64
+
+
+def test_what_cannot_be_measured_is_refused(
+    project: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["evaluate", "--art", str(project / "art"), "--runs", str(project / "runs"), "--device", "cpu"]
+    assert main([*common, "--preset", "test", "--prompts", "0"]) == 1
+    assert "expected at least 1, found --prompts 0" in capsys.readouterr().err
+    assert main([*common, "--preset", "emblem-64", "--model", str(model_folder)]) == 1
+    assert "my-test paints 32 px, the graders of emblem-64 see 64" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stage", ["dvae", "transformer"])

@@ -1,0 +1,150 @@
+"""Whether pictures show what a prompt wishes for: objects, count, colours and places, as the graders see them.
+
+Knows pictures, wishes and graders; nothing of who painted.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dalle_core.training.art import ArtSet
+from dalle_core.training.grader import Grader, concept_shares, square
+from dalle_core.training.iconeval import Wish
+from dalle_core.training.lookalikes import Lineups
+from dalle_core.training.palette import BACKGROUNDS, HUES, hue_name, mean_hue, nearest_background
+from dalle_core.training.scenes import PLACES
+
+Place = tuple[float, float]
+LEFT, RIGHT, TOP, BOTTOM = (-0.25, 0.0), (0.25, 0.0), (0.0, -0.25), (0.0, 0.25)
+ARRANGED = {"left of": (LEFT, RIGHT), "right of": (RIGHT, LEFT), "above": (TOP, BOTTOM), "below": (BOTTOM, TOP)}
+APART = 0.12  # how far a channel must be from the ground's for a pixel to be the object's
+GREY = -1  # the hue of what has none
+Verdict = dict[str, np.ndarray]  # what was asked → (B,) bool
+
+
+def right(verdict: Verdict) -> np.ndarray:
+    """(B,) bool: whether all that was asked for is there."""
+    fine: np.ndarray = np.logical_and.reduce(list(verdict.values()))
+    return fine
+
+
+class Grading:
+    """Names objects, styles and counts by a grader, colours by their pixels."""
+
+    def __init__(self, grader: Grader, lineups: Lineups, art: ArtSet) -> None:
+        self.grader = grader
+        self.lineups = lineups
+        self.art = art
+
+    def verdict(self, wish: Wish, images: Tensor) -> Verdict:
+        """Of (B, 3, S, S) pictures that were painted for `wish`."""
+        scene = wish.scene
+        if scene.other is not None:
+            return self._pair(wish, images, scene.other)
+        verdict: Verdict = {}
+        if wish.counted:
+            verdict["count"] = self.counts(images) == scene.count
+        if scene.hue is not None:
+            verdict["colour"] = hues(images) == list(HUES).index(scene.hue)
+        if scene.ground:
+            verdict["ground"] = grounds(images) == scene.ground
+        places = PLACES.get(scene.count)
+        return verdict | {"object": self.shows(images, wish.row, places)}
+
+    def _pair(self, wish: Wish, images: Tensor, other: int) -> Verdict:
+        """Each object in a half of its own; in the right one where the relation says which."""
+        scene, sides = wish.scene, (LEFT, RIGHT, TOP, BOTTOM)
+        one, two = (self.art.rows[row].concept for row in (wish.row, other))
+        shares = {side: self._shares(images, (side,)) for side in sides}
+        both = {
+            relation: self.lineups.shows(shares[here], one) & self.lineups.shows(shares[there], two)
+            for relation, (here, there) in ARRANGED.items()
+        }
+        verdict: Verdict = {"objects": np.logical_or.reduce(list(both.values()))}
+        if scene.relation in ARRANGED:
+            verdict["places"] = both[scene.relation]
+        if scene.hue is not None and scene.other_hue is not None:
+            hue, other_hue = list(HUES).index(scene.hue), list(HUES).index(scene.other_hue)
+            seen = {side: hues(square(images, side)) for side in sides}
+            coloured = {
+                relation: (seen[here] == hue) & (seen[there] == other_hue)
+                for relation, (here, there) in ARRANGED.items()
+            }
+            verdict["colours of each"] = np.logical_or.reduce([both[name] & coloured[name] for name in both])
+        return verdict
+
+    def shows(self, images: Tensor, row: int, places: tuple[Place, ...] | None = None) -> np.ndarray:
+        """(B,) whether the concept of the art's picture `row` is picked from its line-up."""
+        return self.lineups.shows(self._shares(images, places), self.art.rows[row].concept)
+
+    def _shares(self, images: Tensor, places: tuple[Place, ...] | None) -> np.ndarray:
+        """(B, concepts) probabilities for the whole pictures, or on the average of the squares at `places`."""
+        views = [images] if places is None else [square(images, place) for place in places]
+        shares: np.ndarray = np.mean([concept_shares(self.grader, view) for view in views], axis=0)
+        return shares
+
+    def seen(self, wish: Wish, image: Tensor) -> str:
+        """What is picked, and the other things that were asked of a (3, S, S) picture, for people to check."""
+        scene, images = wish.scene, image[None]
+        names = []
+        for row, place in self._looked_at(wish):
+            shares = self._shares(images, place)
+            names.append(self.lineups.name(int(self.lineups.picked(shares, self.art.rows[row].concept)[0])))
+        told = " | ".join(names)
+        told = f"{self.counts(images)[0]} × {told}" if wish.counted else told
+        told += f", {_hue_name(int(hues(images)[0]))}" if scene.hue and scene.other is None else ""
+        return told + (f", on {BACKGROUNDS[grounds(images)[0]].en}" if scene.ground else "")
+
+    def _looked_at(self, wish: Wish) -> list[tuple[int, tuple[Place, ...] | None]]:
+        """Rows of the art and where each of them is looked for: in a pair without sides, left and right."""
+        scene = wish.scene
+        if scene.other is None:
+            return [(wish.row, PLACES.get(scene.count))]
+        one, two = ARRANGED.get(scene.relation, (LEFT, RIGHT))
+        return [(wish.row, (one,)), (scene.other, (two,))]
+
+    @torch.inference_mode()
+    def counts(self, images: Tensor) -> np.ndarray:
+        """(B,) how many of the same object there are."""
+        numbers: np.ndarray = self.grader(images.to(self._device)).counts.argmax(1).cpu().numpy()
+        return numbers + 1
+
+    @torch.inference_mode()
+    def styles(self, images: Tensor) -> list[str]:
+        numbers = self.grader(images.to(self._device)).styles.argmax(1).tolist()
+        return [self.grader.styles[number] for number in numbers]
+
+    @torch.inference_mode()
+    def features(self, images: Tensor) -> Tensor:
+        """(B, D) in which pictures that look alike are near one another."""
+        return self.grader.judge.features(images.to(self._device)).cpu()
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.grader.parameters()).device
+
+
+def ground_colour(image: Tensor) -> Tensor:
+    """(3, H, W) → (3,): the median colour of the outermost pixels."""
+    edge = torch.cat([image[:, 0], image[:, -1], image[:, :, 0], image[:, :, -1]], dim=1)
+    return edge.median(dim=1).values
+
+
+def grounds(images: Tensor) -> np.ndarray:
+    """(B,) indices in BACKGROUNDS of the colours that (B, 3, H, W) pictures stand on."""
+    return np.array([nearest_background((ground_colour(image) * 255).numpy()) for image in images])
+
+
+def hues(images: Tensor) -> np.ndarray:
+    """(B,) indices in HUES: the mean hue of what differs from the ground, GREY where that has none."""
+    return np.array([_hue(image) for image in images])
+
+
+def _hue(image: Tensor) -> int:
+    apart = (image - ground_colour(image)[:, None, None]).abs().amax(0) > APART
+    found = mean_hue(image[:, apart].T.numpy())
+    return GREY if found is None else list(HUES).index(hue_name(found))
+
+
+def _hue_name(number: int) -> str:
+    return "grey" if number == GREY else list(HUES)[number]

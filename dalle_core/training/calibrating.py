@@ -18,7 +18,7 @@ from dalle_core.training.workshop import Workshop
 
 TARGET = 0.85  # of held-out pictures are to be named right
 CHUNK = 64
-ALONE = Mixture()  # single icons, varied
+ALONE = Mixture()  # single icons, moved and on grounds
 
 
 def calibrated(workshop: Workshop) -> Grading:
@@ -38,7 +38,9 @@ def calibrated(workshop: Workshop) -> Grading:
 def _found(grader: Grader, art: ArtSet, size: int) -> tuple[tuple[int, ...], int]:
     """Classes and length of line-ups."""
     learned, held = art.where("train"), art.heldout("validation")
-    varied = (compose(art, rows, size, (17, i), ALONE).images for i, rows in enumerate(_chunks(learned)))
+    varied = (
+        compose(art, rows, size, (17, i), ALONE, recolour=False).images for i, rows in enumerate(_chunks(learned))
+    )
     plain = (as_drawn(art, rows, size) for rows in _chunks(held))
     seen, unseen = (np.concatenate([concept_shares(grader, images) for images in some]) for some in (varied, plain))
     classes = lookalikes(grader.judge.concepts, confusion(seen, _labels(grader, art, learned)))

@@ -58,7 +58,8 @@ class Grader(nn.Module):
     def forward(self, images: Tensor) -> Marks:
         scaled = images * 2 - 1
         early = self.judge.encoder.stages[:TEXTURE_LAYERS](scaled)  # (B, C, S/4, S/4)
-        texture = torch.cat([early.mean(dim=(2, 3)), early.std(dim=(2, 3))], dim=1)
+        spread = (early.var(dim=(2, 3)) + 1e-5).sqrt()  # the root of nothing has no slope
+        texture = torch.cat([early.mean(dim=(2, 3)), spread], dim=1)
         return Marks(self.judge(images), self.style(texture), self.count(self.glance(scaled)))
 
 

@@ -101,11 +101,11 @@ class GraderObjective:
     def __init__(self, model: Grader, stream: BatchStream) -> None:
         self.model = model
         self.stream = stream
-        self.held = [self._lesson(batch, np.random.default_rng(i)) for i, batch in enumerate(_held(stream))]
+        self.held = [self.lesson(batch, np.random.default_rng(i)) for i, batch in enumerate(_held(stream))]
 
     def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
         first = self.stream.world.share(batch).start
-        lesson = self._lesson(self.stream.at(step, batch, seed), np.random.default_rng((seed, 4, step, first)))
+        lesson = self.lesson(self.stream.at(step, batch, seed), np.random.default_rng((seed, 4, step, first)))
         marks = self.model(lesson.images.to(self._device))
         return self._cost(marks, lesson), self._hits(marks, lesson)
 
@@ -142,7 +142,8 @@ class GraderObjective:
 
     # --- labels ---
 
-    def _lesson(self, batch: Batch, rng: np.random.Generator) -> Lesson:
+    def lesson(self, batch: Batch, rng: np.random.Generator) -> Lesson:
+        """The batch's pictures as they are, or a square of those that hold several icons, with their labels."""
         art, images, labels = self.stream.art, batch.images.clone(), []
         for i, (row, scene) in enumerate(zip(batch.rows.tolist(), batch.scenes, strict=True)):
             placed = parts(row, scene)

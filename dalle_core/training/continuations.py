@@ -65,12 +65,14 @@ def completion_rows(model: BundledModel, grading: Grading, given: list[Original]
     best, alone = (np.array([each[0] for each in hits], dtype=float) for hits in (with_top, without))
     stacked = torch.stack([original.image for original in given])
     real = np.array([grading.shows(original.image[None], original.row)[0] for original in given])
-    ratio = float(np.mean(seams)) / float(seam(stacked).mean())
+    painted_step, real_step = float(np.mean(seams)), float(seam(stacked).mean())
     return [
         share(f"lower half painted to a real upper half: object, best of {candidates}", best, real.astype(float)),
         share(f"the same words without the upper half: object, best of {candidates}", alone, real.astype(float)),
         share("gain by the upper half", best - alone, points=True),
-        row("gradient across the seam, real art's being 1", ratio, f"{ratio:.2f}"),
+        row(
+            "step across the seam, of 1", painted_step, f"{painted_step:.3f}; real art {real_step:.3f}", real=real_step
+        ),
     ]
 
 

@@ -15,6 +15,11 @@ from tests.browser.test_recipe_drop import drop
 
 pytestmark = pytest.mark.browser
 STEP = 0.004  # seconds a digit: a batch of pictures then takes about a second and a half
+# Collects how far the page jumps, as browsers measure it, unless the artist has just pressed something.
+JUMPS = """new PerformanceObserver(list => {
+    for (const jump of list.getEntries().filter(jump => !jump.hadRecentInput))
+        (window.jumps ??= []).push(jump.value);
+}).observe({ type: 'layout-shift' })"""
 
 
 def test_the_page_opens_quietly_and_asks_nobody_else(served: Served, visit: Callable[[str], Visit]) -> None:
@@ -36,6 +41,7 @@ def test_candidates_paint_live_then_the_best_come_first(served: Served, visit: C
     page.keyboard.press("Control+Enter")
     page.locator(".tile[data-state=painting] img").first.wait_for()
     assert "/media/preview/" in str(page.locator(".tile[data-state=painting] img").first.evaluate("i => i.src"))
+    page.evaluate(JUMPS)
     expect(page.locator(".run-state")).to_contain_text("left")
     served.model.step_seconds = 0.0
     best = page.locator(".grid.best .tile")
@@ -43,6 +49,7 @@ def test_candidates_paint_live_then_the_best_come_first(served: Served, visit: C
     expect(best).to_have_count(4)
     expect(best.locator(".rank")).to_have_text(["#1", "#2", "#3", "#4"])
     expect(best.first).to_contain_text("of random pairs")
+    assert sum(page.evaluate("window.jumps ?? []")) < 0.02
     page.get_by_role("button", name="Show the rest (5)").click()
     expect(page.locator(".grid.rest .tile")).to_have_count(5)
     expect(page.locator(".grid.rest .tile").first).to_be_visible()

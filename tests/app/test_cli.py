@@ -67,7 +67,7 @@ def test_generate_without_a_folder_goes_into_the_history(tmp_path: Path, capsys:
 
 ODD_PROMPTS = [
     "🦊🍎❤️👩‍🚀", "\x07\x1b[31m", "<img src=x onerror=alert(1)>", "\u202eelppa der\u202c", "苹果\n\tnoto",
-    "%s{0}$HOME`x`",
+    "%s%n$HOME`x`",
 ]  # fmt: skip
 
 

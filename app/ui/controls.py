@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app.studio import Studio
-from app.ui.examples import first_style_chips
+from app.ui.examples import offered_styles
 from app.ui.form import RANDOM_SEEDS
 from app.ui.payloads import Payload
 from dalle_core.errors import DalleError
@@ -66,7 +66,7 @@ def prompt_box(tab: str, placeholder: str) -> gr.Textbox:
 def style_chips(studio: Studio) -> gr.HTML:
     """Writes the styles of its value into the prompt beside it."""
     script = "dalleStudio.styles(element, {props, watch})"
-    return script_html(CHIPS, script, title="Style", value=first_style_chips(studio))
+    return script_html(CHIPS, script, title="Style", value=offered_styles(studio))
 
 
 def numbers(tab: str) -> Numbers:

@@ -9,16 +9,13 @@ from app.studio import Studio
 from app.styles import styles_of
 from app.ui.brand import ASSETS
 from app.ui.payloads import STYLES_SHOWN, Payload
-from app.views import ModelStatus
 
 
-def first_style_chips(studio: Studio) -> list[str]:
-    """Those of the model that is being loaded: nothing moves under the hand once it is there."""
-    return list(styles_of(studio.settings, studio.model_status().name)[:STYLES_SHOWN])
-
-
-def style_chips(status: ModelStatus) -> list[str]:
-    return list(status.spec.styles[:STYLES_SHOWN]) if status.spec else []
+def offered_styles(studio: Studio) -> list[str]:
+    """Of the model that is there, or is being loaded: nothing moves under the hand once it is."""
+    status = studio.model_status()
+    styles = status.spec.styles if status.spec else styles_of(studio.settings, status.name)
+    return list(styles[:STYLES_SHOWN])
 
 
 def example_prompts() -> dict[str, list[str]]:

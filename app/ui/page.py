@@ -11,7 +11,7 @@ from app.ui import complete, create, explore, gallery, models, recipe_drop, tuni
 from app.ui.api import add_endpoints
 from app.ui.baskets import Baskets
 from app.ui.brand import ASSETS, TITLE
-from app.ui.examples import style_chips
+from app.ui.examples import offered_styles
 from app.ui.payloads import status_payload
 from app.ui.workplace import wire_sending
 
@@ -62,7 +62,7 @@ def build_page(studio: Studio, baskets: Baskets) -> gr.Blocks:
             """Until the model is there, or not: what changes later comes by `/events`."""
             while True:
                 current = studio.model_status()
-                styles = style_chips(current) if current.spec else gr.skip()
+                styles = offered_styles(studio)  # skipped, a widget of a tab not opened yet would lose its properties
                 yield status_payload(current), styles, styles, styles
                 if current.state != "loading":
                     return

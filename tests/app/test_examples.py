@@ -8,7 +8,7 @@ from PIL import Image
 
 from app.settings import LANGUAGES, Settings
 from app.studio import Studio
-from app.ui.examples import example_pictures, example_prompts, first_style_chips
+from app.ui.examples import example_pictures, example_prompts, offered_styles
 
 SPOKEN = set(LANGUAGES) - {"auto"}
 
@@ -34,5 +34,5 @@ def test_the_styles_of_a_model_are_there_before_it_is(tmp_path: Path) -> None:
     studio = Studio(Settings(data_dir=tmp_path))
     studio.open()
     assert studio.model_status().state == "loading"
-    assert "noto" in first_style_chips(studio)
+    assert "noto" in offered_styles(studio)
     studio.close()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dalle_core.training.art import ArtSet
+from dalle_core.training.compose import rotate_hue
 from dalle_core.training.grader import Grader, concept_shares, square
 from dalle_core.training.iconeval import Wish
 from dalle_core.training.lookalikes import Lineups
@@ -48,18 +49,17 @@ class Grading:
             verdict["colour"] = hues(images) == list(HUES).index(scene.hue)
         if scene.ground:
             verdict["ground"] = grounds(images) == scene.ground
-        places = PLACES.get(scene.count)
-        return verdict | {"object": self.shows(images, wish.row, places)}
+        turned = self._turned_back(images, wish.row, scene.hue)
+        return verdict | {"object": self.shows(turned, wish.row, PLACES.get(scene.count))}
 
     def _pair(self, wish: Wish, images: Tensor, other: int) -> Verdict:
         """Each object in a half of its own; in the right one where the relation says which."""
         scene, sides = wish.scene, (LEFT, RIGHT, TOP, BOTTOM)
-        one, two = (self.art.rows[row].concept for row in (wish.row, other))
-        shares = {side: self._shares(images, (side,)) for side in sides}
-        both = {
-            relation: self.lineups.shows(shares[here], one) & self.lineups.shows(shares[there], two)
-            for relation, (here, there) in ARRANGED.items()
-        }
+        first = self._turned_back(images, wish.row, scene.hue)
+        second = self._turned_back(images, other, scene.other_hue)
+        one = {side: self.shows(first, wish.row, (side,)) for side in sides}
+        two = {side: self.shows(second, other, (side,)) for side in sides}
+        both = {relation: one[here] & two[there] for relation, (here, there) in ARRANGED.items()}
         verdict: Verdict = {"objects": np.logical_or.reduce(list(both.values()))}
         if scene.relation in ARRANGED:
             verdict["places"] = both[scene.relation]
@@ -72,6 +72,15 @@ class Grading:
             }
             verdict["colours of each"] = np.logical_or.reduce([both[name] & coloured[name] for name in both])
         return verdict
+
+    def _turned_back(self, images: Tensor, row: int, hue: str | None) -> Tensor:
+        """With the hue that was asked for turned into the one that the art's picture has: a blue banana is to be known
+        for a banana by its shape, its colour is another question.
+        """
+        own = self.art.rows[row].hue
+        if hue is None or own is None:
+            return images
+        return rotate_hue(images, torch.full((len(images),), own - HUES[hue]))
 
     def shows(self, images: Tensor, row: int, places: tuple[Place, ...] | None = None) -> np.ndarray:
         """(B,) whether the concept of the art's picture `row` is picked from its line-up."""
@@ -87,21 +96,21 @@ class Grading:
         """What is picked, and the other things that were asked of a (3, S, S) picture, for people to check."""
         scene, images = wish.scene, image[None]
         names = []
-        for row, place in self._looked_at(wish):
-            shares = self._shares(images, place)
+        for row, hue, place in self._looked_at(wish):
+            shares = self._shares(self._turned_back(images, row, hue), place)
             names.append(self.lineups.name(int(self.lineups.picked(shares, self.art.rows[row].concept)[0])))
         told = " | ".join(names)
-        told = f"{self.counts(images)[0]} × {told}" if wish.counted else told
+        told = f"{self.counts(images)[0]} of {told}" if wish.counted else told
         told += f", {_hue_name(int(hues(images)[0]))}" if scene.hue and scene.other is None else ""
         return told + (f", on {BACKGROUNDS[grounds(images)[0]].en}" if scene.ground else "")
 
-    def _looked_at(self, wish: Wish) -> list[tuple[int, tuple[Place, ...] | None]]:
-        """Rows of the art and where each of them is looked for: in a pair without sides, left and right."""
+    def _looked_at(self, wish: Wish) -> list[tuple[int, str | None, tuple[Place, ...] | None]]:
+        """Rows of the art, their hues, and where each is looked for: in a pair without sides, left and right."""
         scene = wish.scene
         if scene.other is None:
-            return [(wish.row, PLACES.get(scene.count))]
+            return [(wish.row, scene.hue, PLACES.get(scene.count))]
         one, two = ARRANGED.get(scene.relation, (LEFT, RIGHT))
-        return [(wish.row, (one,)), (scene.other, (two,))]
+        return [(wish.row, scene.hue, (one,)), (scene.other, scene.other_hue, (two,))]
 
     @torch.inference_mode()
     def counts(self, images: Tensor) -> np.ndarray:

@@ -142,7 +142,7 @@ def test_candidates_are_graded_one_by_one(grading: Grading):
 
 def test_what_is_seen_is_told(grading: Grading):
     tell(grading, 2)
-    assert grading.seen(ASKED["three"], shown(ASKED["three"])[0]) == "2 × bar"
+    assert grading.seen(ASKED["three"], shown(ASKED["three"])[0]) == "2 of bar"
     assert grading.seen(ASKED["above"], shown(ASKED["above"], other=BOX)[0]) == "bar | box"
     assert grading.seen(ASKED["hue"], shown(ASKED["hue"], hue="green")[0]) == "bar, green"
     assert grading.seen(ASKED["ground"], shown(ASKED["ground"])[0]) == "bar, on green"
@@ -154,6 +154,20 @@ def test_a_square_shows_what_stands_there_twice_as_large():
     seen = square(image, PLACES[2][0])[0, 0] < 0.5
     ys, xs = (seen.any(axis).nonzero().flatten() for axis in (1, 0))
     assert [int(v) for v in (xs[0], xs[-1] + 1, ys[0], ys[-1] + 1)] == pytest.approx([8, 40, 40, 56], abs=1)
+
+
+def test_an_object_is_known_in_another_colour_by_its_own(grading: Grading, monkeypatch: pytest.MonkeyPatch):
+    """The grader, which has seen red bars, is shown the blue one in red."""
+    asked, outline = ASKED["hue"], grading.grader.forward
+    seen: list[Tensor] = []
+
+    def watched(images: Tensor) -> Marks:
+        seen.append(images)
+        return outline(images)
+
+    monkeypatch.setattr(grading.grader, "forward", watched)
+    grading.verdict(asked, shown(asked))
+    torch.testing.assert_close(seen[0], shown(asked, hue=None), atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize("hue", list(HUES))

@@ -54,7 +54,7 @@ PRESETS = {
             clip=Schedule(steps=2400, batch=192, learning_rate=1e-3, cooldown=0.6, weight_decay=0.1, ema=0.995,
                           evaluate_every=200),
             judge=Schedule(steps=2000, batch=64, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
-            grader=Schedule(steps=300, batch=64, learning_rate=1e-3, warmup=10, cooldown=0.8, weight_decay=0.1,
+            grader=Schedule(steps=500, batch=64, learning_rate=1e-3, warmup=10, cooldown=0.8, weight_decay=0.1,
                             ema=0.98, evaluate_every=100),
         ),
     ),

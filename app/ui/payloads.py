@@ -183,7 +183,7 @@ def match_words(score: float | None, percentile: float | None, text: str | None 
         return None
     share = None if percentile is None else min(99, int(percentile))  # nothing beats everything
     return {
-        "score": f"{score:.2f}",
+        "score": f"{score:.3f}" if text == "" else f"{score:.2f}",  # siblings are all but alike
         "like": text == "",
         "words": "" if share is None else f"beats {share}% of random pairs",
     }

@@ -55,12 +55,17 @@ def _apart(lab: Floats, ground: Floats) -> Floats:
     """How far colours look from the ground's. On one that is coloured, its own shades and shadows count for less."""
     away = lab - ground
     if np.hypot(ground[1], ground[2]) < COLOURED:
-        return np.linalg.norm(away, axis=-1).astype(np.float32)
+        return _length(away)
     shade = np.array([ground[0] + 16, ground[1], ground[2]], np.float32)  # where it goes in more and in less light
     shade /= np.linalg.norm(shade)
     along = away @ shade
     across = away - along[..., None] * shade
-    return np.hypot(np.linalg.norm(across, axis=-1), SHADED * along).astype(np.float32)
+    return _length(np.concatenate([across, SHADED * along[..., None]], -1))
+
+
+def _length(vectors: Floats) -> Floats:
+    lengths: Floats = np.linalg.norm(vectors, axis=-1).astype(np.float32)
+    return lengths
 
 
 def _ground(distance: Floats, tolerance: float, detail: int, holes: bool) -> Mask:

@@ -119,7 +119,8 @@ def wire_reuse(
             bench = {"image": varied, "strength": image.request.strength, "sent": secrets.token_hex(4)}
             return *_unchanged([*widgets.form, None]), bench, *form, gr.Tabs(selected="variations")
         beside = restored(image.request, image.model_sha256, tokens_fit(image.model_sha256, status))
-        return *form, beside, *_unchanged(varying), gr.Tabs(selected="create")
+        # Nothing for the bench: skipped, it would lose its properties where its tab was not opened yet.
+        return *form, beside, None, *_unchanged(varying[1:]), gr.Tabs(selected="create")
 
     for gallery in galleries:
         gallery.use_seed(use_seed, outputs=[widgets.numbers.seed, tabs], **PRIVATE)

@@ -101,6 +101,9 @@ def test_a_variation_s_settings_come_back_here_with_what_it_varies(
     visitor.paint("green pear, noto", count=1)
     expect(page.locator(".run")).to_have_attribute("data-status", "done")
     parent = page.locator(".grid.best .tile").first.get_attribute("data-image") or ""
+    page.locator(".grid.best .tile").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Use settings").click()  # of no variation: they stay here
+    expect(page.locator("#keep input")).to_have_value("1")
     page.locator("#prompt textarea").fill("a draft")
     page.get_by_role("tab", name="Variations").click()
     page.locator(".variations .drop").wait_for()

@@ -19,7 +19,7 @@ from dalle_core.errors import RequestError
 
 MAX_SELECTED = 5000
 MOST_COUNTED = 5000  # of what was searched for; further nobody counts on, and the page is there sooner
-FEW_HITS = 2000  # up to here they are looked up one by one; of more, some are likely to lie near
+FEW_HITS = 5000  # up to here they are looked up one by one; of more, some are likely to lie near
 MANY_HITS = 20_000  # from here on, all of them are found sooner on the way through the index
 NEAR = 1000  # pictures that are looked at first where a page may lie among the newest,
 FURTHER = 4  # and how many times as many next, if it did not

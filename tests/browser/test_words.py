@@ -1,19 +1,22 @@
 """The page in English and in Chinese: chosen in the page, remembered by the browser, and nobody else's business."""
 
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from app.models import DEFAULT_MODEL
 from app.settings import Settings
 from app.studio import Studio
 from app.ui.brand import TITLE
 from app.ui.media import ULID
+from dalle_core.families.catalogue import OFFERS
 from dalle_core.families.registry import read_spec
-from tests.browser.conftest import Served, Visit
+from tests.browser.conftest import PATIENCE_MS, Served, Visit
 from tests.browser.test_recipe_drop import drop
 from tests.fakes import SPEC, FakeModel, fake_studio
 
@@ -24,8 +27,10 @@ READ = """() => [...document.querySelectorAll("body *")].filter(node => node.che
         ...["placeholder", "aria-label", "title", "alt"].map(name => node.getAttribute(name) ?? ""),
     ])"""
 BUNDLED = read_spec(Settings.models_dir / DEFAULT_MODEL)  # which the Models tab lists, in whatever language
-RIGHT = (*SPEC.styles, *BUNDLED.styles, SPEC.name, BUNDLED.name, BUNDLED.licence, TITLE, "Top-", "token", "English",
-         "Language", "cpu", "kB", "MB", "GB", "PNG")  # fmt: skip
+PUBLIC = {name for offer in OFFERS.values() for name in (offer.title, offer.licence.name)}  # names of what can be had
+FAMILIES = ("Malevich", "Janus-Pro")  # of which what is said of one speaks
+RIGHT = (*SPEC.styles, *BUNDLED.styles, SPEC.name, BUNDLED.name, BUNDLED.licence, *PUBLIC, *FAMILIES, TITLE,
+         "Top-", "token", "English", "Language", "cpu", "CPU", "GPU", "kB", "MB", "GB", "PNG")  # fmt: skip
 NAMES = re.compile("|".join([r"/[\w/.-]+", ULID.pattern, *map(re.escape, sorted(RIGHT, key=len, reverse=True))]))
 
 
@@ -33,9 +38,10 @@ def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
     served: Served, visit: Callable[[str], Visit]
 ) -> None:
     visitor, other = visit(served.url), visit(served.url)
-    page = visitor.open()
+    with _told(visitor.page):
+        page = visitor.open()
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
-    with page.expect_navigation():
+    with _told(page), page.expect_navigation():
         page.get_by_role("combobox", name="Language").select_option("zh")
     for _ in range(2):
         _ready(page)
@@ -46,7 +52,8 @@ def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
         expect(prompt).to_have_attribute("placeholder", "例如：蓝色背景上的红苹果，noto 风格")
         expect(page.locator(".chips h3")).to_have_text(["风格", "试试这些"])
         expect(page.locator(".blank h2")).to_have_text("描述一幅画面，然后点“开始绘制”。")
-        page.reload()
+        with _told(page):
+            page.reload()
     english = other.open()
     assert english.evaluate("document.documentElement.lang") == "en"
     expect(english.get_by_role("tab").first).to_have_text("Create")
@@ -132,6 +139,26 @@ def _english(page: Page) -> list[str]:
     """Texts of the page, seen or read out, that hold a word in Latin letters; prompts and names are such by right."""
     texts: list[str] = page.evaluate(READ)
     return [text for text in texts if re.search("[A-Za-z]{2}", NAMES.sub("", text))]
+
+
+@contextmanager
+def _told(page: Page) -> Iterator[None]:
+    """Until the page that is opened within has been told the model's status. What it shows is there sooner, and Gradio
+    puts an error on the console where a page is left while it is being told."""
+    ended: list[str] = []
+
+    def note(request: Request) -> None:
+        ended.append(request.url)
+
+    page.on("requestfinished", note)
+    page.on("requestfailed", note)  # Gradio breaks off what has been told to its end
+    yield
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not any("/queue/data" in url for url in ended):
+        assert time.monotonic() < deadline, "the page is not told the model's status"
+        page.wait_for_timeout(20)
+    page.remove_listener("requestfinished", note)
+    page.remove_listener("requestfailed", note)
 
 
 def _ready(page: Page) -> None:

@@ -16,7 +16,13 @@ from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest
 
 REQUEST = GenerationRequest(
-    '红苹果\nwith a "leaf"', "背景", count=8, seed=40, prefix_tokens=(1, 2), rerank_text="apple"
+    '红苹果\nwith a "leaf"',
+    "背景",
+    count=8,
+    seed=40,
+    prefix_tokens=(1, 2),
+    rerank_text="apple",
+    guidance_scale=3,
 )
 RECIPE = Recipe(REQUEST, 3, 43, "emblem-64", "ab" * 32, (5, 6, 7), ("01PARENT",), "0.1.0")
 

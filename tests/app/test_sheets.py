@@ -117,7 +117,7 @@ def test_a_sheet_survives_a_restart(start_studio: StartStudio) -> None:
 
 
 def test_what_is_queued_elsewhere_goes_before_a_sheet_s_cells(start_studio: StartStudio) -> None:
-    studio = start_studio(quick_model(step_seconds=0.01))
+    studio = start_studio(quick_model(step_seconds=0.05))  # so that the job still waits when it is looked for
     sheet_id = studio.sheets.start(asked(x=("seed", "1-5")))
     job = studio.submit(request("a pear"))
     assert studio.queue_order()[0] == job

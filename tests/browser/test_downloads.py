@@ -15,6 +15,7 @@ from dalle_core import hub
 from dalle_core.families.base import Sampling
 from dalle_core.families.catalogue import OFFERS
 from dalle_core.hub import Hub
+from dalle_core.request import GenerationRequest
 from tests.app.test_models import put_model
 from tests.browser.conftest import Visit
 from tests.fakehub import FakeHub
@@ -70,7 +71,7 @@ def test_a_model_is_agreed_to_fetched_stopped_resumed_and_used(
     studio.start()
     visitor = visit(serve_studio(studio))
     page = visitor.open()
-    assert settings_of(page, "Create") == ["3", "0.6", "0"]
+    assert settings_of(page, "Create") == [f"{GenerationRequest.guidance_scale:g}", "0.6", "0"]
     page.get_by_role("tab", name="Models").click()
     card = page.locator(f"[data-offer={NAME}]")
     card.get_by_role("button", name="Download DALL·E mini").click()

@@ -7,16 +7,20 @@ share the base run's tokenizer, dVAE and CLIP, and start from scratch. Prints a 
 import argparse
 import math
 import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from dalle_core.device import pick_device
-from dalle_core.training.loop import read_metrics
-from dalle_core.training.presets import preset
-from dalle_core.training.workshop import Workshop
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from dalle_core.device import pick_device  # noqa: E402
+from dalle_core.training.loop import read_metrics  # noqa: E402
+from dalle_core.training.presets import preset  # noqa: E402
+from dalle_core.training.workshop import Workshop  # noqa: E402
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +50,7 @@ ABLATIONS = (
     ),
     Ablation("transformer", "dense, AdamW", PLAIN),
     Ablation("transformer", "dense, Muon", MUON),
-    Ablation("transformer", "row, column, row, conv (the paper's), Muon",
+    Ablation("transformer", "row, column, conv (the paper's), Muon",
              MUON | {"transformer.attention": "row,column,row,row,column,conv"}),
     Ablation("transformer", "dense, Muon, sentence features", MUON | {"transformer.sentence": "192"}),
     Ablation("transformer", "dense, Muon, sentence features, veiled tokens",

@@ -72,10 +72,20 @@ window.dalleStudio.models = (() => {
       this.where = element.querySelector(".models-where");
       this.note = element.querySelector(".model-note");
       this.status = {};
+      this.news = null;
     }
 
-    ask(question, more) {
-      return this.server[question](more).catch(() => ({ error: UNANSWERED }));
+    /* News that came while the answer was on its way may be newer than it: what it says of the status gives way to them. */
+    async ask(question, more) {
+      const before = this.news;
+      const answer = await this.server[question](more).catch(() => ({ error: UNANSWERED }));
+      return this.news === before ? answer : { ...answer, status: this.news };
+    }
+
+    hear(status, visible) {
+      this.news = status;
+      if (status.model !== this.status.model && visible) this.load();
+      else this.advance(status);
     }
 
     async load() {
@@ -149,9 +159,7 @@ window.dalleStudio.models = (() => {
     const offers = window.dalleStudio.offers(element, server, () => shelf.load());
     const visible = () => element.offsetParent !== null;
     announce.addEventListener("news", ({ detail }) => {
-      if (!detail.status) return;
-      if (detail.status.model !== shelf.status.model && visible()) shelf.load();
-      else shelf.advance(detail.status);
+      if (detail.status) shelf.hear(detail.status, visible());
     });
     new IntersectionObserver(() => { if (visible()) { shelf.load(); offers.load(); } }).observe(element);
   };

@@ -1,12 +1,13 @@
 """The Models tab in a real browser: cards, another model while a job waits, and one that cannot be loaded."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from app.studio import Studio
 from dalle_core.errors import CheckpointError
@@ -93,3 +94,40 @@ def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_noth
     page.get_by_role("tab", name="Models").click()
     look_at_tokens(page)
     assert visitor.errors == []
+
+
+def test_an_answer_that_comes_after_the_news_does_not_take_them_back(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    """A model that cannot be loaded fails before the page has its answer, which says that it is being loaded."""
+    settings = fake_settings(tmp_path, models_dir=tmp_path / "models", model=None, open_browser=False)
+    for name in ("emblem-64", "faulty"):
+        put_model(settings.models_dir, name)
+    going = threading.Event()
+
+    def load(folder: Path, device: object) -> FakeModel:
+        if folder.name == "faulty":
+            going.wait(20)
+            raise CheckpointError("faulty is corrupt")
+        return FakeModel(spec=replace(SPEC, name=folder.name))
+
+    studio = Studio(settings, load)
+    studio.start()
+    page = visit(serve_studio(studio)).open()
+    page.get_by_role("tab", name="Models").click()
+    use = page.get_by_role("button", name="Use faulty for new pictures")
+    expect(use).to_be_enabled()
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/component_server**", lambda route: held.append((route, route.fetch())))
+    use.click()
+    while not held:
+        page.wait_for_timeout(20)
+    assert '"loading":"faulty"' in held[0][1].text().replace(" ", "")
+    going.set()
+    expect(page.locator(".model-note")).to_contain_text("faulty is corrupt")
+    for route, response in held:
+        route.fulfill(response=response)
+    page.unroute("**/component_server**")
+    page.wait_for_timeout(200)  # for what must not happen
+    expect(page.locator(".model-note")).to_contain_text("faulty is corrupt")
+    expect(use).to_be_enabled()

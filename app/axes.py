@@ -141,7 +141,7 @@ def _read(kind: str, text: str, ground: Ground) -> tuple[Sequence[Value], Sequen
         return decimals, [f"{number:g}" for number in decimals]
     words = _distinct(_list(text))
     if kind == "style":
-        words = words or list(ground.styles)
+        words = _known_styles(words, ground.styles) or list(ground.styles)
     if not words:
         raise RequestError(f"The axis {TITLES[kind]} has no values; expected words with commas between them.")
     if kind == "replace":
@@ -243,6 +243,17 @@ def _check_rows(numbers: Sequence[int], ground: Ground) -> None:
     for number in numbers:
         if not 0 <= number < ground.rows:
             raise RequestError(f"The rows to keep are {number}; expected a value from 0 to {ground.rows - 1}.")
+
+
+def _known_styles(words: Sequence[str], styles: Sequence[str]) -> list[str]:
+    """As the model writes them. One that names no styles of its own is given any words."""
+    known = {style.casefold(): style for style in styles}
+    if known and (unknown := [word for word in words if word and word.casefold() not in known]):
+        raise RequestError(
+            f"The model has no style “{unknown[0]:.40}”; it has {', '.join(styles):.300}. "
+            "Other words go along the axis Words or Prompt."
+        )
+    return _distinct(known.get(word.casefold(), word) for word in words)
 
 
 def _check_search(words: str, ground: Ground) -> None:

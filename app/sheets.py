@@ -19,6 +19,7 @@ from app.models import check_there
 from app.prompts import Prompts, Template
 from app.recipes import request_from_dict
 from app.sources import Source
+from app.styles import styles_of
 from app.views import VARIATION, JobStatus
 from app.worker import Worker
 from dalle_core.errors import DalleError, RequestError
@@ -259,12 +260,12 @@ class Sheets:
         return x, y, plan_cells(ground, x, y)
 
     def _ground(self, asked: SheetRequest) -> Ground:
-        spec, source = self._worker.status.spec, asked.source
+        status, source = self._worker.status, asked.source
         template: Template = self._prompts.read(asked.request.prompt)
         return Ground(
             request=asked.request,
             template=template,
-            styles=spec.styles if spec else (),
+            styles=status.spec.styles if status.spec else styles_of(self._worker.settings, status.name),
             rows=source.rows if source else 0,
             tokens=source.tokens if source else (),
         )

@@ -1,5 +1,6 @@
 """What can vary along a sheet's axes: how values are written, and what each cell then paints."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def cells(on: Ground, x: tuple[str, str] | None, y: tuple[str, str] | None = Non
         ("top_k", "10-30 (+10), 64, 10", (10, 20, 30, 64)),
         ("top_k", "1-10 [4]", (1, 4, 7, 10)),
         ("style", "", STYLES),
-        ("style", 'noto, "", fluent flat', ("noto", "", "fluent flat")),
+        ("style", 'Pixel, "", noto, PIXEL', ("pixel", "", "noto")),
         ("negative", '"a, b", c', ("a, b", "c")),
         ("negative", "红，蓝", ("红", "蓝")),
         ("replace", "red, green\nblue", ("red", "green", "blue")),
@@ -64,6 +65,7 @@ def test_values_are_lists_and_ranges(kind: str, text: str, values: tuple[object,
         ("seed", "1-5 [100000]", "asks for 100000 values; expected from 2 to 200"),
         ("guidance", "1-2 (+0)", "more than 200 values"),
         ("negative", " , ", "Leave out has no values"),
+        ("style", "noto, watercolour", "The model has no style “watercolour”; it has noto, pixel. Other words"),
         ("replace", "pear, plum", "The prompt does not hold “pear”"),
         ("prompt", "", "nothing that varies"),
         ("rows", "1-3", "Rows kept needs a picture: open one and press Explore from here"),
@@ -76,6 +78,11 @@ def test_what_cannot_be_read_is_named(kind: str, text: str, words: str) -> None:
     with pytest.raises(RequestError) as caught:
         axis(kind, text)
     assert words in str(caught.value)
+
+
+def test_a_model_without_named_styles_is_given_any() -> None:
+    on = replace(ground(), styles=())
+    assert axis("style", "watercolour, Noto", on).values == ("watercolour", "Noto")
 
 
 def test_every_cell_takes_its_row_s_and_its_column_s_value() -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from app.recipes import Recipe
 from app.settings import Settings
 from app.sheets import SheetRequest, SheetView
 from app.studio import Studio
+from app.styles import styles_of
 from app.ui.payloads import queue_payload
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest
@@ -51,6 +53,20 @@ def test_every_cell_is_an_ordinary_picture(studio: Studio) -> None:
         assert image.kept
     assert len(studio.images()) == 6
     assert studio.job(view.cells[0].job_id).sheet_id == sheet_id
+
+
+def test_the_styles_of_a_model_are_known_before_it_is_there(tmp_path: Path) -> None:
+    studio = Studio(Settings(data_dir=tmp_path))
+    studio.open()
+    try:
+        styles = styles_of(studio.settings, studio.model_status().name)
+        plan = studio.sheets.plan(asked(x=("style", "")))
+        assert plan.x is not None
+        assert plan.x.labels == styles
+        with pytest.raises(RequestError, match=f"no style “watercolour”; it has {styles[0]}, "):
+            studio.sheets.plan(asked(x=("style", "watercolour")))
+    finally:
+        studio.close()
 
 
 def test_the_plan_says_how_long_it_takes_before_anything_was_painted(start_studio: StartStudio) -> None:

@@ -14,16 +14,19 @@ import torch  # noqa: E402
 from dalle_core.device import pick_device  # noqa: E402
 from dalle_core.families.base import ImageModel  # noqa: E402
 from dalle_core.families.registry import load_model  # noqa: E402
-from dalle_core.generate import GenerationRequest, Preview, generate  # noqa: E402
+from dalle_core.generate import Candidate, Finished, GenerationRequest, Preview, generate  # noqa: E402
 
 
-def time_grid(model: ImageModel, request: GenerationRequest) -> tuple[float, float]:
-    """Seconds to the first preview and to the last picture, reranking included."""
+def time_grid(model: ImageModel, request: GenerationRequest) -> tuple[float, float, tuple[Candidate, ...]]:
+    """Seconds to the first preview and to the last picture, reranking included, and what was painted."""
     started, first = time.perf_counter(), 0.0
+    candidates: tuple[Candidate, ...] = ()
     for event in generate(model, request, getattr(model, "reranker", None)):
         if isinstance(event, Preview) and not first:
             first = time.perf_counter() - started
-    return first, time.perf_counter() - started
+        if isinstance(event, Finished):
+            candidates = event.candidates
+    return first, time.perf_counter() - started, candidates
 
 
 def main() -> None:
@@ -44,7 +47,7 @@ def main() -> None:
                 "a red apple", count=arguments.count, keep=1, batch_width=width, guidance_scale=guidance
             )
             time_grid(model, request)
-            firsts, wholes = zip(*(time_grid(model, request) for _ in range(arguments.runs)), strict=True)
+            firsts, wholes, _ = zip(*(time_grid(model, request) for _ in range(arguments.runs)), strict=True)
             whole = statistics.median(wholes)
             first = statistics.median(firsts)
             print(f"{guidance:8g}  {width:5}  {first:11.2f} s  {whole:8.2f} s  {whole / arguments.count:7.3f} s")

@@ -30,6 +30,11 @@ def bfloat16_pays(device: torch.device) -> bool:
     return 1.2 * _seconds(torch.bfloat16) < _seconds(torch.float32)
 
 
+def pick_dtype(device: torch.device, *, low_memory: bool = False) -> torch.dtype:
+    """What to multiply in: bf16 where it is faster or memory is short, else fp32."""
+    return torch.bfloat16 if low_memory or bfloat16_pays(device) else torch.float32
+
+
 def _seconds(dtype: torch.dtype) -> float:
     """Of a product of two matrices of 512 × 512, the fastest of five after one that is not counted."""
     matrix, taken = torch.ones(512, 512, dtype=dtype), []

@@ -90,14 +90,15 @@ def convert_dalle_mini(source: Path, target: Path, published: Published) -> None
         _save(staging / VQGAN_FILE, detoker.name, _whole_vqgan(detoker, source / FLAX), networks[2])
         tokenizer.save(str(staging / TOKENIZER))
         files = {name: sha256_of(staging / name) for name in (ENCODER, DECODER, VQGAN_FILE, TOKENIZER)}
-        described = asdict(_spec(target.name, published, vqgan))
+        described = asdict(published_spec(target.name, published, vqgan))
         del described["sha256"]
         (staging / CARD_FILE).write_text(_card(target.name, published, vqgan), encoding="utf-8")
         networks_of = {"bart": published.bart.to_dict(), "vqgan": vqgan.to_dict()}
         write_json(staging / CONFIG, {"format": FORMAT, "spec": described, "files": files, **networks_of})
 
 
-def _spec(name: str, published: Published, vqgan: VQGANConfig) -> ModelSpec:
+def published_spec(name: str, published: Published, vqgan: VQGANConfig) -> ModelSpec:
+    """What there is to know of a published model, under the name of its folder; `sha256` is for its files to tell."""
     return ModelSpec(
         name=name,
         family="dalle-mini",

@@ -54,12 +54,13 @@ def convert_janus(source: Path, target: Path) -> ModelSpec:
         for path, place in places.items():
             second_name(path, staging / place)
         hashes = {place: sha256_of(staging / place) for place in places.values()}
-        spec = _spec(target.name, published)
+        spec = published_spec(target.name, published)
         write_json(staging / CONFIG, _config(spec, hashes, tokens))
     return spec
 
 
-def _spec(name: str, published: "JanusConfig") -> ModelSpec:
+def published_spec(name: str, published: "JanusConfig") -> ModelSpec:
+    """What there is to know of a published model, under the name of its folder; `sha256` is for its files to tell."""
     vision, vq, text = published.vision_config, published.vq_config, published.text_config
     side = vq.num_patches
     room = text.max_position_embeddings - side * side

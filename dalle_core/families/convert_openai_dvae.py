@@ -45,8 +45,19 @@ def convert_openai_dvae(source: Path, target: Path, config: OpenAIDVAEConfig) ->
     with torch.device("meta"):
         network = OpenAIDVAE(config)
     check_tensors(source.name, {name: tuple(value.shape) for name, value in tensors.items()}, network)
-    spec = ModelSpec(
-        name=target.name,
+    spec = published_spec(target.name, config)
+    with atomic_folder(target) as staging:
+        save_weights(staging / WEIGHTS, tensors, None)
+        (staging / "MODEL_CARD.md").write_text(_card(spec), encoding="utf-8")
+        described = {name: value for name, value in asdict(spec).items() if name != "sha256"}
+        files = {WEIGHTS: sha256_of(staging / WEIGHTS)}
+        write_json(staging / CONFIG, {"format": FORMAT, "spec": described, "files": files, "dvae": config.to_dict()})
+
+
+def published_spec(name: str, config: OpenAIDVAEConfig) -> ModelSpec:
+    """What there is to know of it, under the name of its folder; `sha256` is for its files to tell."""
+    return ModelSpec(
+        name=name,
         family="openai-dvae",
         image_size=config.image_size,
         rows=config.grid,
@@ -58,12 +69,6 @@ def convert_openai_dvae(source: Path, target: Path, config: OpenAIDVAEConfig) ->
         can_encode=True,
         sha256="",
     )
-    with atomic_folder(target) as staging:
-        save_weights(staging / WEIGHTS, tensors, None)
-        (staging / "MODEL_CARD.md").write_text(_card(spec), encoding="utf-8")
-        described = {name: value for name, value in asdict(spec).items() if name != "sha256"}
-        files = {WEIGHTS: sha256_of(staging / WEIGHTS)}
-        write_json(staging / CONFIG, {"format": FORMAT, "spec": described, "files": files, "dvae": config.to_dict()})
 
 
 def _card(spec: ModelSpec) -> str:

@@ -74,7 +74,7 @@ def convert_rudalle(
     malevich = replace(malevich, layout=_layout(source, masks, malevich))
     with torch.device("meta"):
         networks = Malevich(malevich), VQGAN(vqgan)
-    spec = _spec(target.name, malevich, vqgan)
+    spec = published_spec(target.name, malevich, vqgan)
     with atomic_folder(target) as staging:
         _save(staging / TRANSFORMER, source.transformer.name, tensors, networks[0])
         _save(staging / VQ, source.vqgan.name, read_vqgan(source.vqgan), networks[1])
@@ -136,7 +136,8 @@ def _save(path: Path, name: str, tensors: dict[str, Tensor], network: nn.Module)
     save_weights(path, tensors, None)
 
 
-def _spec(name: str, malevich: MalevichConfig, vqgan: VQGANConfig) -> ModelSpec:
+def published_spec(name: str, malevich: MalevichConfig, vqgan: VQGANConfig) -> ModelSpec:
+    """What there is to know of a published model, under the name of its folder; `sha256` is for its files to tell."""
     if (malevich.grid, malevich.codebook_size) != (vqgan.grid, vqgan.codebook_size):
         raise CheckpointError(f"{name}: VQGAN and transformer disagree about the tokens they share")
     return ModelSpec(

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from dalle_core.checkpoints import check_hash, check_tensors, read_json, stored_shapes
-from dalle_core.device import bfloat16_pays
+from dalle_core.device import pick_dtype
 from dalle_core.errors import CheckpointError
 from dalle_core.families.base import Conditioning, ModelSpec, Pace, Reranker
 from dalle_core.families.optional import require_transformers
@@ -203,7 +203,7 @@ def load_janus(
             f"{TOKENIZER}: its vocabulary of {tokenizer.library.get_vocab_size()} is larger than the model's "
             f"{published.text_config.vocab_size}; it belongs to another model"
         )
-    dtype = dtype or (torch.bfloat16 if low_memory or bfloat16_pays(device) else torch.float32)
+    dtype = dtype or pick_dtype(device, low_memory=low_memory)
     network = load_network(published, sorted((folder / WEIGHTS).glob("*.safetensors")), dtype)
     return JanusModel(spec, network, tokenizer, device)
 
@@ -248,9 +248,14 @@ def load_network(config: "JanusConfig", files: Sequence[Path], dtype: torch.dtyp
                 short = name.removeprefix("model.")
                 tensors[short] = file.get_tensor(name).to(torch.float32 if short.startswith("vqmodel.") else dtype)
     network.load_state_dict(tensors, assign=True)
-    rotary = network.language_model.rotary_emb
-    network.language_model.rotary_emb = type(rotary)(config=config.text_config)  # holds a table that no file has
+    compute_rotary(network)
     return network
+
+
+def compute_rotary(network: JanusNetwork) -> None:
+    """The table of rotary embeddings, which no file holds: it is worked out, not read."""
+    rotary = network.language_model.rotary_emb
+    network.language_model.rotary_emb = type(rotary)(config=network.language_model.config)
 
 
 def painting_shapes(files: Sequence[Path]) -> dict[str, tuple[int, ...]]:

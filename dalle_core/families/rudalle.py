@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dalle_core.checkpoints import check_hash, map_weights, read_json
 from dalle_core.config import MalevichConfig, VQGANConfig
-from dalle_core.device import bfloat16_pays
+from dalle_core.device import pick_dtype
 from dalle_core.errors import CheckpointError
 from dalle_core.families.base import Conditioning, ModelSpec, Pace, Reranker
 from dalle_core.families.registry import CONFIG, read_network, read_spec
@@ -100,7 +100,7 @@ def load_rudalle(
     tokenizer = load_rudalle_tokenizer(
         folder / TOKENIZER, transformer.config.text_length, transformer.config.vocab_size
     )
-    dtype = dtype or (torch.bfloat16 if low_memory or bfloat16_pays(device) else torch.float32)
+    dtype = dtype or pick_dtype(device, low_memory=low_memory)
     map_weights(folder / TRANSFORMER, transformer, device, dtype)
     map_weights(folder / VQ, vqgan, device, torch.float32)
     return RudalleModel(spec, transformer, vqgan, tokenizer, device)

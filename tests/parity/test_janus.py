@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor
 
+from benchmarks.published import JANUS_SHAPES, janus_config
 from dalle_core.errors import CheckpointError
 from dalle_core.families.base import Sampling
 from dalle_core.families.convert import main
@@ -334,27 +335,23 @@ def test_without_the_library_it_says_what_to_install(pair: Pair, monkeypatch: py
         load_model(pair.folder, CPU)
 
 
-TRUE_SIZES = {  # of the published configs: layers, width, hidden, heads → parameters that paint
-    "janus-pro-1b": ((24, 2048, 5632, 16), 1_556_937_355),
-    "janus-pro-7b": ((30, 4096, 11008, 32), 6_663_674_507),
-}
+def test_with_an_older_library_too(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older ones take the cache for an option they do not know, and would paint noise without a word."""
+    monkeypatch.setattr("dalle_core.families.optional.version", lambda name: "5.17.0")
+    with pytest.raises(CheckpointError, match=r"needs transformers 5\.24 or newer, 5\.17\.0 is installed"):
+        load_model(pair.folder, CPU)
+
+
+TRUE_SIZES = {"janus-pro-1b": 1_556_937_355, "janus-pro-7b": 6_663_674_507}  # parameters that paint
 
 
 @pytest.mark.parametrize("name", TRUE_SIZES)
 def test_the_true_shapes(name: str) -> None:
     """On the meta device, where nothing takes memory: as many tokens, and parameters, as published."""
-    (layers, width, hidden, heads), parameters = TRUE_SIZES[name]
-    config = transformers.JanusConfig(
-        text_config={
-            "model_type": "llama", "vocab_size": 102400, "hidden_size": width, "intermediate_size": hidden,
-            "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": heads,
-            "max_position_embeddings": 16384,
-        },
-        vision_config={"projection_dim": width},
-        vq_config={"projection_dim": width, "image_token_embed_dim": width},
-    )  # fmt: skip
+    config = janus_config(*JANUS_SHAPES[name], vq={})
+    width = config.text_config.hidden_size
     network = empty_network(config)
-    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+    assert sum(parameter.numel() for parameter in network.parameters()) == TRUE_SIZES[name]
     with torch.device("meta"):
         tokens = network.encode(torch.empty(1, 3, 384, 384))
         assert tokens.shape == (1, 576)

@@ -73,7 +73,8 @@ class Built:
 
 
 def build(name: str, device: torch.device, *, tiny: bool = False) -> Built:
-    """One of BUILDERS. Raises CheckpointError where a library is missing that it needs."""
+    """One of BUILDERS, always with the same weights. Raises CheckpointError where a library is missing."""
+    torch.manual_seed(0)
     return BUILDERS[name](name, device, tiny)
 
 

@@ -9,12 +9,21 @@ MAX_BATCH_WIDTH = 64
 MAX_PROMPT_CHARACTERS = 2000
 MIN_STRENGTH = 0.01
 MAX_SEED = 2**53 - 1  # every JSON reader keeps it exactly
+MAX_FIRST_SEED = MAX_SEED - MAX_COUNT
 
 
 def even_width(count: int, widest: int = 8) -> int:
     """The width of micro-batches that share `count` pictures evenly, so that the last one is padded least."""
     batches = -(-count // widest)
     return -(-count // batches)
+
+
+class OutOfRange(RequestError):
+    """A value beyond what its field, called `name` in the message, may have."""
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class GenerationRequest:
         _check_text("negative prompt", self.negative_prompt, required=False)
         _check_range("count", self.count, 1, MAX_COUNT)
         _check_range("keep", self.keep, 1, self.count)
-        _check_range("seed", self.seed, 0, MAX_SEED - MAX_COUNT)
+        _check_range("seed", self.seed, 0, MAX_FIRST_SEED)
         _check_range("temperature", self.temperature, 0, 5)
         _check_range("top_k", self.top_k, 0, 2**20)
         _check_range("top_p", self.top_p, 0.01, 1)
@@ -76,14 +85,14 @@ class GenerationRequest:
 
 
 def _check_text(name: str, text: str, *, required: bool) -> None:
-    if required and not text.strip():
-        raise RequestError(f"The {name} is empty. Say what to paint, for example: red apple")
     if len(text) > MAX_PROMPT_CHARACTERS:
         raise RequestError(f"The {name} has {len(text)} characters; at most {MAX_PROMPT_CHARACTERS} are allowed.")
     if any("\ud800" <= character <= "\udfff" or character == "\0" for character in text):
         raise RequestError(f"The {name} holds characters that are not text; type it again.")
+    if required and not any(character.isprintable() and not character.isspace() for character in text):
+        raise RequestError(f"The {name} is empty. Say what to paint, for example: red apple")
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # also catches NaN
-        raise RequestError(f"{name} is {value}; expected a value from {low:g} to {high:g}.")
+        raise OutOfRange(f"{name} is {value}; expected a value from {low} to {high}.", name)

@@ -90,7 +90,7 @@ def actions(tab: str) -> Actions:
 def fine_tuning(tab: str) -> FineTuning:
     with gr.Accordion("Fine tuning", open=False, elem_classes="drawer"):
         negative = gr.Textbox(label="Leave out (optional)", lines=1, elem_id=_id(tab, "negative"),
-                              placeholder="background")  # fmt: skip
+                              placeholder="For example: background")  # fmt: skip
         guidance = gr.Slider(0, 20, DEFAULTS.guidance_scale, step=0.1, label="Guidance",
                              info="How closely to follow the words. 1 turns it off.")  # fmt: skip
         temperature = gr.Slider(0, 2, DEFAULTS.temperature, step=0.05, label="Temperature",

@@ -12,24 +12,33 @@ from typing import Any
 from app.recipes import request_from_dict
 from app.views import ModelStatus
 from dalle_core.errors import RequestError
-from dalle_core.request import GenerationRequest, even_width
+from dalle_core.request import MAX_FIRST_SEED, GenerationRequest, OutOfRange, even_width
 
 FIELDS = ("prompt", "negative_prompt", "count", "keep", "seed", "temperature", "top_k", "top_p", "guidance_scale")
 RANDOM_SEEDS = 2**32
-MAX_SEED_DIGITS = 20
+SEED_DIGITS = 20  # that are looked at
 LABELS = {
     "count": "Candidates",
     "keep": "Keep best",
+    "seed": "Seed",
     "temperature": "Temperature",
     "top_k": "Top-k",
     "top_p": "Top-p",
     "guidance_scale": "Guidance",
+    "strength": "Strength",
 }
 
 
 def read_form(*values: object, strength: float = 1.0) -> GenerationRequest:
-    """The request the form asks for; an empty seed is drawn at random. Raises RequestError."""
+    """The request the form asks for; an empty seed is drawn at random. Raises RequestError, by the widgets' labels."""
     form = dict(zip(FIELDS, values, strict=True))
+    try:
+        return _request(form, strength)
+    except OutOfRange as error:
+        raise RequestError(str(error).replace(error.name, LABELS[error.name], 1)) from error
+
+
+def _request(form: dict[str, object], strength: float) -> GenerationRequest:
     count = _whole("count", form["count"])
     return GenerationRequest(
         prompt=_text(form["prompt"]),
@@ -102,9 +111,12 @@ def _seed(value: object) -> int:
     text = _text(value)
     if not text:
         return secrets.randbelow(RANDOM_SEEDS)
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_SEED_DIGITS):
-        raise RequestError(f"The seed is {text[:40]!r}; it needs a whole number, or nothing for a random one.")
-    return int(text)
+    if text.isascii() and text.isdigit() and len(text) <= SEED_DIGITS and int(text) <= MAX_FIRST_SEED:
+        return int(text)
+    shown = text if len(text) <= SEED_DIGITS else f"{text[:SEED_DIGITS]}…"
+    raise RequestError(
+        f"Seed is “{shown}”; it needs a whole number from 0 to {MAX_FIRST_SEED}, or nothing for a random one."
+    )
 
 
 def _text(value: object) -> str:

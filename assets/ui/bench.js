@@ -30,7 +30,7 @@
       this.limit = Number(this.node.dataset.limit);
       this.picture = null; // {upload} or {image}: an id of the server's
       this.crop = middle();
-      this.asked = 0;
+      this.asked = this.taking = 0; // the last question about the square, and about a file: earlier answers are late
       this.listen(find(".choose"), find(".another"));
       new IntersectionObserver(([drop]) => { if (drop.isIntersecting) this.suggest(); }).observe(this.drop);
     }
@@ -92,11 +92,11 @@
       if (!file) return;
       if (file.size > this.limit) return this.fail(t("{name} is larger than the {most} MiB that are read.", { name: file.name, most: this.limit / 2 ** 20 }));
       this.fail("");
-      const asked = ++this.asked;
+      const taking = ++this.taking;
       this.node.setAttribute("aria-busy", "true");
       const body = { method: "POST", body: file, headers: { "content-type": "application/octet-stream" } };
       const taken = await fetch("media/source", body).then(answer => answer.json()).catch(() => ({ error: SILENT }));
-      if (asked !== this.asked) return;
+      if (taking !== this.taking) return;
       this.node.setAttribute("aria-busy", "false");
       if (taken.error) this.fail(taken.error);
       else this.use(taken, middle());
@@ -105,6 +105,9 @@
     /* A picture of the studio's, by its id. */
     use(picture, crop) {
       this.fail("");
+      this.asked++;
+      this.taking++;
+      this.node.setAttribute("aria-busy", "false");
       this.picture = picture.image ? { image: picture.image } : { upload: picture.upload };
       this.crop = crop;
       this.box.checked = crop.letterbox;
@@ -120,7 +123,6 @@
     fail(text) {
       setText(this.error, t(text));
       this.error.hidden = !text;
-      this.madePane.classList.toggle("stale", Boolean(text));
     }
 
     /* ---- the square ---- */
@@ -207,7 +209,7 @@
       this.fit.dataset.fixed = String(fixed);
       this.fit.style.backgroundImage = whole && this.square ? `url(${this.square})` : "";
       this.side.value = String(Math.round(100 * this.crop.side));
-      this.side.closest("label").hidden = whole;
+      this.side.disabled = whole; // and keeps its place, as all beside it do
       this.handle.hidden = whole;
       this.box.closest("label").hidden = width === height;
       const label = whole ? "The whole picture, with bars" : "The chosen square, {size}% of the shorter edge. Arrow keys move it, plus and minus resize it.";
@@ -216,12 +218,13 @@
 
     async prepare() {
       const asked = ++this.asked;
+      this.fail("");
       this.madePane.setAttribute("aria-busy", "true");
       const source = await this.server.prepare_source({ ...this.picture, crop: this.crop }).catch(() => ({ error: SILENT }));
       if (asked !== this.asked) return;
       this.madePane.setAttribute("aria-busy", "false");
-      this.fail(source.error ?? "");
-      if (source.error) return;
+      if (source.error) return this.fail(source.error);
+      this.madePane.classList.remove("stale");
       this.square = source.square;
       this.made.src = source.reconstruction;
       this.ready(source);

@@ -23,8 +23,8 @@
         forPainted(button, shown);
         button.setAttribute("aria-disabled", String(Boolean(shown.details.again && !shown.details.again.final))); // and keeps the focus
       } },
-      { text: "Keep", run: dialog => dialog.mark({ kept: !dialog.details.kept }), show: (button, { details }) => setText(button, details.kept ? t("Let go") : t("Keep")), title: "Kept pictures are in the history and stay when the rest is cleared away." },
-      { text: "Trash", key: "Delete", lasts: true, run: dialog => dialog.trash(), show: (button, { details }) => setText(button, details.trashed ? t("Restore") : t("Trash")) },
+      { text: "Keep", run: dialog => dialog.mark({ kept: !dialog.details.kept }), show: (button, { details }) => setText(button, details.kept ? t("Don't keep") : t("Keep")), title: "Kept pictures are in the history and stay when the rest is cleared away." },
+      { text: "Move to the trash", key: "Delete", lasts: true, run: dialog => dialog.trash(), show: (button, { details }) => setText(button, details.trashed ? t("Restore") : t("Move to the trash")) },
     ],
 
     /* `ids` may grow while the dialog is open; `context.more` is asked for more of them, `context.closed` is told. */

@@ -1,15 +1,16 @@
 """Settings that are restored to the form, and what comes along beside it."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
 from app.errors import RecipeError
-from app.ui.form import form_values, read_form, restored, tokens_fit, with_restored
+from app.ui.form import FIELDS, form_values, read_form, restored, tokens_fit, with_restored
 from app.views import ModelStatus
 from dalle_core.errors import RequestError
-from dalle_core.request import GenerationRequest
+from dalle_core.request import MAX_FIRST_SEED, GenerationRequest
 from tests.fakes import SPEC
 
 FULL = GenerationRequest(
@@ -65,6 +66,31 @@ def test_the_picture_that_was_varied_comes_along_unless_its_tokens_mean_somethin
     left = restored(replace(varied, prompt=""), "ab", fits=False) or {}
     assert "Not restored: the picture it varies" in left["words"]
     assert with_restored(form, through_the_browser(left))[0] == replace(varied, source_tokens=(), strength=1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("count", 0, "Candidates is 0; expected a value from 1 to 256."),
+        ("keep", 0, "Keep best is 0; expected a value from 1 to 9."),
+        ("count", 2.5, "Candidates is 2.5; it needs a whole number."),
+        ("guidance_scale", 31, "Guidance is 31.0; expected a value from 0 to 30."),
+        ("seed", "-1", "Seed is “-1”; it needs a whole number from 0 to 9007199254740735, or nothing"),
+        ("seed", "9007199254740736", "Seed is “9007199254740736”; it needs a whole number from 0 to"),
+        ("seed", "9" * 5000, f"Seed is “{'9' * 20}…”; it needs"),
+        ("seed", "²", "Seed is “²”; it needs"),
+    ],
+)
+def test_what_is_refused_is_called_by_its_label(name: str, value: object, words: str) -> None:
+    values = dict(zip(FIELDS, form_values(FULL, 7), strict=True)) | {name: value}
+    with pytest.raises(RequestError, match=f"^{re.escape(words)}"):
+        read_form(*values.values())
+
+
+def test_an_empty_seed_is_drawn_and_the_largest_is_taken() -> None:
+    values = dict(zip(FIELDS, form_values(FULL, 7), strict=True))
+    assert len({read_form(*(values | {"seed": " "}).values()).seed for _ in range(3)}) > 1
+    assert read_form(*(values | {"seed": str(MAX_FIRST_SEED)}).values()).seed == MAX_FIRST_SEED
 
 
 @pytest.mark.parametrize(("sha256", "fits"), [(None, True), (SPEC.sha256, True), ("0" * 64, False)])

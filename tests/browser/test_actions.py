@@ -51,7 +51,7 @@ def test_a_star_shows_in_tile_and_history_and_a_rest_can_be_kept(served: Served,
     expect(dialog.get_by_role("button", name="Starred")).to_have_attribute("aria-pressed", "true")
     expect(run.locator(".grid.rest .tile .star").first).to_be_visible()
     dialog.get_by_role("button", name="Keep", exact=True).click()
-    expect(dialog.get_by_role("button", name="Let go")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Don't keep")).to_be_visible()
     expect(run.locator(".grid.best .tile")).to_have_count(5)
     page.keyboard.press("Escape")
     page.get_by_role("tab", name="Gallery").click()

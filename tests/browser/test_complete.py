@@ -127,6 +127,41 @@ def test_a_bad_file_is_explained_where_it_was_dropped(
     assert {error.split(" (")[0] for error in visitor.errors} == {REFUSED.split(" (", maxsplit=1)[0]}
 
 
+def test_a_bad_file_leaves_the_picture_that_was_there(
+    served: Served, visit: Callable[[str], Visit], tmp_path: Path
+) -> None:
+    visitor = visit(served.url)
+    page = _complete(visitor)
+    _choose(page, _picture(tmp_path, 120, 60))
+    page.locator(".made:not(.stale) img").wait_for()
+    (tmp_path / "notes.txt").write_bytes(b"words")
+    page.locator(".cut").press("ArrowLeft")
+    _choose(page, tmp_path / "notes.txt")  # while the studio is asked about the moved square
+    expect(page.locator(".bench-error")).to_contain_text("it is something else")
+    expect(page.locator(".made:not(.stale) img")).to_be_visible()
+    expect(page.locator(".made")).to_have_attribute("aria-busy", "false")
+    _paint(page, "a red apple", count=1)
+    page.locator(".cut").press("ArrowRight")
+    expect(page.locator(".bench-error")).to_be_hidden()
+
+
+def test_nothing_moves_when_the_whole_picture_is_taken(
+    served: Served, visit: Callable[[str], Visit], tmp_path: Path
+) -> None:
+    page = _complete(visit(served.url))
+    _choose(page, _picture(tmp_path, 120, 60))
+    page.locator(".made:not(.stale) img").wait_for()
+    whole, size = page.get_by_role("checkbox", name="Whole picture"), page.get_by_label("Size of the square")
+    places = [whole, size, page.get_by_role("button", name="Another picture"), page.get_by_label("Keep the top")]
+    before = [_box(place) for place in places]
+    whole.check()
+    expect(size).to_be_disabled()
+    assert [_box(place) for place in places] == before
+    whole.uncheck()
+    expect(size).to_be_enabled()
+    assert [_box(place) for place in places] == before
+
+
 def test_the_square_is_chosen_without_a_mouse(served: Served, visit: Callable[[str], Visit], tmp_path: Path) -> None:
     visitor = visit(served.url)
     visitor.page.set_viewport_size({"width": 390, "height": 844})

@@ -51,6 +51,7 @@ def test_a_browser_that_chose_chinese_keeps_it_and_another_stays_english(
         prompt = page.get_by_role("textbox", name="提示词", exact=True).first
         expect(prompt).to_have_attribute("placeholder", "例如：蓝色背景上的红苹果，noto 风格")
         expect(page.locator(".chips h3")).to_have_text(["风格", "试试这些"])
+        expect(page.locator(".vary")).to_have_text(["风格", "颜色", "背景"])
         expect(page.locator(".blank h2")).to_have_text("描述一幅画面，然后点“开始绘制”。")
         with _told(page):
             page.reload()
@@ -125,7 +126,7 @@ def test_a_message_is_known_by_its_template(served: Served, visit: Callable[[str
     page.add_init_script("localStorage.setItem('dalle-studio-language', 'zh')")
     page.goto(served.url)
     for english, chinese in {
-        "count is 500; expected a value from 1 to 256.": "候选数为 500，应在 1 到 256 之间。",
+        "Candidates is 500; expected a value from 1 to 256.": "候选数为 500，应在 1 到 256 之间。",
         "7 of 20 finished · row 3 of 8 · about 12 s left": "已完成 7/20 · 第 3/8 行 · 约剩 12 秒",
         "Stopped. 7 of 20 candidates finished.": "已停止。已完成 7/20 张候选图。",
         "A sentence nobody translated.": "A sentence nobody translated.",

@@ -279,6 +279,7 @@ class TestRequest:
         ("changes", "message"),
         [
             ({"prompt": "  \n"}, "prompt is empty"),
+            ({"prompt": "\u200b \u2060"}, "prompt is empty"),
             ({"prompt": "a" * (MAX_PROMPT_CHARACTERS + 1)}, "has 2001 characters; at most 2000"),
             ({"prompt": "\ud800"}, "not text"),
             ({"negative_prompt": "\0"}, "negative prompt holds characters"),
@@ -286,7 +287,7 @@ class TestRequest:
             ({"count": 0}, "count is 0; expected a value from 1 to 256"),
             ({"count": MAX_COUNT + 1}, "count is 257; expected a value from 1 to 256"),
             ({"keep": 6}, "keep is 6; expected a value from 1 to 5"),
-            ({"seed": -1}, "seed is -1"),
+            ({"seed": -1}, "seed is -1; expected a value from 0 to 9007199254740735"),
             ({"seed": MAX_SEED}, "seed is 9007199254740991"),
             ({"temperature": 5.1}, "temperature is 5.1; expected a value from 0 to 5"),
             ({"temperature": math.nan}, "temperature is nan"),

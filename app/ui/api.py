@@ -135,7 +135,7 @@ class Endpoints:
 
         Args:
             picture: The id of a picture in the history, or a PNG or JPEG file in base64.
-            rows: How many token rows to keep from the top, of 8 in a picture of the bundled model.
+            rows: How many token rows to keep from the top; at least one, and fewer than the model's pictures have.
             prompt: What the whole picture shows, in English or Chinese.
             negative_prompt: What to steer away from.
             count: How many candidates to paint, from 1 to 256.

@@ -155,7 +155,7 @@ def read_request() -> GenerationRequest:
         (["--port", "0"], "--port"),
         (["--nonsense"], "--nonsense"),
         (["history"], "ACTION"),
-        (["--model", "emblem-64", "history", "path"], "history goes first"),
+        (["--model", "my-own", "history", "path"], "history goes first"),
         (["history", "search", "fox", "--limit", "0"], "--limit"),
     ],
 )

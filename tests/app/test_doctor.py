@@ -16,6 +16,7 @@ from app import doctor
 from app.cli import main
 from app.errors import DataFolderBusy, HistoryError
 from app.history import Edge, History, marks
+from app.models import DEFAULT_MODEL
 from app.recipes import Recipe, to_png
 from app.settings import PROJECT_FOLDER, Settings
 from app.studio import Studio
@@ -435,7 +436,7 @@ class TestModels:
     def test_files_are_checked_against_their_config(self, settings: Settings) -> None:
         folder = settings.models_dir / "small"
         folder.mkdir(parents=True)
-        config = json.loads((BUNDLED / "emblem-64" / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((BUNDLED / DEFAULT_MODEL / "config.json").read_text(encoding="utf-8"))
         config["files"] = {"weights": "ab" * 32}
         (folder / "config.json").write_text(json.dumps(config))
         assert "missing file" in self.words(settings)

@@ -15,6 +15,7 @@ from app import models
 from app.cli import build_request, main, parse
 from app.errors import NotFound
 from app.models import (
+    DEFAULT_MODEL,
     catalogue,
     current_name,
     fitting_device,
@@ -55,7 +56,7 @@ class Switchboard:
         self.broken: set[str] = set()
         self.loaded: list[str] = []
         self.step_seconds = 0.0
-        for name in ("emblem-64", "other"):
+        for name in (DEFAULT_MODEL, "other"):
             put_model(self.settings.models_dir, name)
         self.studio = Studio(self.settings, self.load)
 
@@ -81,7 +82,7 @@ def board(tmp_path: Path) -> Iterator[Switchboard]:
 @pytest.fixture
 def started(board: Switchboard) -> Switchboard:
     board.studio.start()
-    wait_until(lambda: board.is_used("emblem-64"))
+    wait_until(lambda: board.is_used(DEFAULT_MODEL))
     return board
 
 
@@ -127,15 +128,15 @@ def test_a_model_that_only_turns_pictures_into_tokens_is_none_to_paint_with(star
     assert models.tokenizer("tokens") == view.folder
     with pytest.raises(CheckpointError, match="reads no words"):
         models.choose("tokens")
-    with pytest.raises(RequestError, match="emblem-64 paints"):
-        models.tokenizer("emblem-64")
+    with pytest.raises(RequestError, match=f"{DEFAULT_MODEL} paints"):
+        models.tokenizer(DEFAULT_MODEL)
     with pytest.raises(NotFound):
         models.tokenizer("../tokens")
 
 
 def test_a_chosen_model_paints_what_comes_next(started: Switchboard) -> None:
     studio = started.studio
-    assert painted(studio).model == "emblem-64"
+    assert painted(studio).model == DEFAULT_MODEL
     studio.models.choose("other")
     wait_until(lambda: started.is_used("other"))
     spec = studio.model_status().spec
@@ -143,14 +144,14 @@ def test_a_chosen_model_paints_what_comes_next(started: Switchboard) -> None:
     assert spec.styles == ("other",)
     view = painted(studio)
     assert (view.status, view.model) == ("done", "other")
-    assert started.loaded == ["emblem-64", "other"]
+    assert started.loaded == [DEFAULT_MODEL, "other"]
 
 
 def test_a_choice_takes_effect_while_painting_and_what_waits_keeps_its_model(board: Switchboard) -> None:
     board.step_seconds = SLOW
     board.studio.start()
     studio = board.studio
-    wait_until(lambda: board.is_used("emblem-64"))
+    wait_until(lambda: board.is_used(DEFAULT_MODEL))
     first, second = (studio.submit(request(count=2)) for _ in range(2))
     wait_until(lambda: studio.running_job() == first)
     studio.models.choose("other")
@@ -160,11 +161,11 @@ def test_a_choice_takes_effect_while_painting_and_what_waits_keeps_its_model(boa
     third = studio.submit(request(count=1, keep=1, batch_width=1))
     views = [watched(studio, job_id)[-1] for job_id in (first, second, third)]
     assert [(view.status, view.model) for view in views] == [
-        ("done", "emblem-64"),
-        ("done", "emblem-64"),
+        ("done", DEFAULT_MODEL),
+        ("done", DEFAULT_MODEL),
         ("done", "other"),
     ]
-    assert board.loaded == ["emblem-64", "other"], "the older model stayed as long as it was needed"
+    assert board.loaded == [DEFAULT_MODEL, "other"], "the older model stayed as long as it was needed"
     wait_until(lambda: set(studio.worker.loader._models) == {"other"})
 
 
@@ -174,10 +175,10 @@ def test_a_model_that_fails_to_load_leaves_the_one_in_use_in_use(started: Switch
     studio.models.choose("other")
     wait_until(lambda: studio.model_status().failed == "other")
     status = studio.model_status()
-    assert (status.name, status.state, status.loading) == ("emblem-64", "ready", "")
+    assert (status.name, status.state, status.loading) == (DEFAULT_MODEL, "ready", "")
     assert status.message.startswith("other could not be loaded. There is not enough memory")
     assert painted(studio).status == "done"
-    assert current_name(started.settings) == "emblem-64"
+    assert current_name(started.settings) == DEFAULT_MODEL
     started.broken = set()
     studio.models.choose("other")
     wait_until(lambda: started.is_used("other"))
@@ -185,7 +186,7 @@ def test_a_model_that_fails_to_load_leaves_the_one_in_use_in_use(started: Switch
 
 
 def test_after_a_start_that_failed_another_model_can_be_chosen_or_the_same_tried_again(board: Switchboard) -> None:
-    board.broken = {"emblem-64"}
+    board.broken = {DEFAULT_MODEL}
     studio = board.studio
     studio.start()
     wait_until(lambda: studio.model_status().state == "failed")
@@ -193,8 +194,8 @@ def test_after_a_start_that_failed_another_model_can_be_chosen_or_the_same_tried
     wait_until(lambda: board.is_used("other"))
     assert painted(studio).model == "other"
     board.broken = set()
-    studio.models.choose("emblem-64")
-    wait_until(lambda: board.is_used("emblem-64"))
+    studio.models.choose(DEFAULT_MODEL)
+    wait_until(lambda: board.is_used(DEFAULT_MODEL))
 
 
 def test_a_job_of_another_process_is_painted_by_the_model_it_names(started: Switchboard) -> None:
@@ -206,7 +207,7 @@ def test_a_job_of_another_process_is_painted_by_the_model_it_names(started: Swit
     assert gone.status == "failed"
     assert gone.error is not None
     assert gone.error.startswith("This job is for the model gone, which is not here.")
-    assert started.is_used("emblem-64")
+    assert started.is_used(DEFAULT_MODEL)
 
 
 def test_the_choice_outlives_the_studio_and_a_flag_wins(started: Switchboard, tmp_path: Path) -> None:
@@ -214,11 +215,11 @@ def test_the_choice_outlives_the_studio_and_a_flag_wins(started: Switchboard, tm
     started.studio.models.choose("other")
     wait_until(lambda: started.is_used("other"))
     assert current_name(settings) == "other"
-    assert current_name(replace(settings, model="emblem-64")) == "emblem-64"
+    assert current_name(replace(settings, model=DEFAULT_MODEL)) == DEFAULT_MODEL
     remember(settings, "../../etc")
-    assert current_name(settings) == "emblem-64"
+    assert current_name(settings) == DEFAULT_MODEL
     settings.chosen_model.write_bytes(b"\xff\xfe")
-    assert current_name(settings) == "emblem-64"
+    assert current_name(settings) == DEFAULT_MODEL
 
 
 def test_what_cannot_be_tried_is_refused_at_once(started: Switchboard) -> None:
@@ -230,7 +231,7 @@ def test_what_cannot_be_tried_is_refused_at_once(started: Switchboard) -> None:
             started.studio.models.choose(name)
         with pytest.raises(NotFound):
             started.studio.models.card(name)
-    assert started.is_used("emblem-64")
+    assert started.is_used(DEFAULT_MODEL)
 
 
 def test_a_card_is_given_as_it_was_written(started: Switchboard) -> None:
@@ -238,7 +239,7 @@ def test_a_card_is_given_as_it_was_written(started: Switchboard) -> None:
     (started.settings.models_dir / "other" / "MODEL_CARD.md").write_text(text)
     assert started.studio.models.card("other") == text
     with pytest.raises(NotFound, match="no card"):
-        started.studio.models.card("emblem-64")
+        started.studio.models.card(DEFAULT_MODEL)
 
 
 def test_pictures_are_painted_again_by_the_model_that_painted_them(started: Switchboard) -> None:
@@ -248,23 +249,23 @@ def test_pictures_are_painted_again_by_the_model_that_painted_them(started: Swit
     studio.models.choose("other")
     wait_until(lambda: started.is_used("other"))
     view = watched(studio, studio.reproduce(image_id))[-1]
-    assert (view.status, view.model) == ("done", "emblem-64")
+    assert (view.status, view.model) == ("done", DEFAULT_MODEL)
     again = studio.reproduction(image_id)
     assert again is not None
     assert again.identical
-    for file in folder_of(started.settings, "emblem-64").iterdir():
+    for file in folder_of(started.settings, DEFAULT_MODEL).iterdir():
         file.unlink()
-    with pytest.raises(RequestError, match="painted by the model emblem-64, which is not here"):
+    with pytest.raises(RequestError, match=f"painted by the model {DEFAULT_MODEL}, which is not here"):
         studio.reproduce(image_id)
 
 
 def test_what_a_model_needs_and_what_there_is_is_said(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert memory_words(settings) == "", "nothing is known of a model that is not there"
-    put_model(settings.models_dir, "emblem-64")
+    put_model(settings.models_dir, DEFAULT_MODEL)
     put_model(settings.models_dir, "large", {"a": torch.zeros(10_000_000, dtype=torch.bfloat16)}, family="rudalle")
     large = replace(settings, model="large")
     monkeypatch.setattr(models, "free_memory", lambda device: 3_000_000_000)
-    assert re.fullmatch(r"emblem-64 needs about [\d.]+ MB of memory; 3\.0 GB are free\.", memory_words(settings))
+    assert re.fullmatch(rf"{DEFAULT_MODEL} needs about [\d.]+ MB of memory; 3\.0 GB are free\.", memory_words(settings))
     assert memory_words(settings, only_where_tight=True) == ""
     monkeypatch.setattr(models, "free_memory", lambda device: 1000)
     assert memory_words(settings, only_where_tight=True) == memory_words(settings)
@@ -287,7 +288,7 @@ def test_a_model_too_large_for_the_gpu_is_computed_by_the_cpu(
 def test_the_settings_that_suit_a_model_are_read_from_it(settings: Settings) -> None:
     suited = {"temperature": 1.0, "top_k": 256, "top_p": 1.0, "guidance_scale": 16.0}
     put_model(settings.models_dir, "mini", sampling=suited)
-    put_model(settings.models_dir, "emblem-64")
+    put_model(settings.models_dir, DEFAULT_MODEL)
     assert suited_sampling(settings) is None
     assert suited_sampling(replace(settings, model="gone")) is None
     sampling = suited_sampling(replace(settings, model="mini"))
@@ -311,20 +312,20 @@ def test_what_is_no_name_of_a_model(name: str) -> None:
 
 
 def test_the_command_line_lists_models(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    put_model(settings.models_dir, "emblem-64")
+    put_model(settings.models_dir, DEFAULT_MODEL)
     put_model(settings.own_models, "odd", family="alien")
     where = ["--models-dir", str(settings.models_dir), "--data-dir", str(settings.data_dir)]
     assert main(["models", "list", *where]) == 0
-    emblem, odd, *others = capsys.readouterr().out.splitlines()
+    default, odd, *others = capsys.readouterr().out.splitlines()
     assert all("\tcan be downloaded\t" in line for line in others)
-    assert emblem.startswith("emblem-64\t64 px\ten, zh\tMIT\t")
-    assert emblem.endswith("in use")
+    assert default.startswith(f"{DEFAULT_MODEL}\t64 px\ten, zh\tMIT\t")
+    assert default.endswith("in use")
     assert odd.startswith("odd\tcannot be used: odd: unknown family 'alien'")
     assert main(["models", "list", "--json", *where]) == 0
     listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     values = [value for value in listed if value["here"]]
     assert [(value["name"], value["current"], value["own"]) for value in values] == [
-        ("emblem-64", True, False),
+        (DEFAULT_MODEL, True, False),
         ("odd", False, True),
     ]
     assert values[0]["spec"]["rows"] == QUICK_SPEC.rows

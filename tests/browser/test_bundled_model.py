@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import expect
 
+from app.models import DEFAULT_MODEL
 from app.recipes import read_recipe
 from app.settings import Settings
 from app.studio import Studio
@@ -19,7 +20,7 @@ from dalle_core.training.palette import dominant_hue, hue_name
 from tests.browser.conftest import Visit
 
 pytestmark = pytest.mark.browser
-MODEL = Path(__file__).resolve().parents[2] / "assets" / "models" / "emblem-64"
+MODEL = Settings.models_dir / DEFAULT_MODEL
 OTHERS = ("christmas tree", "blue whale", "pizza", "grinning face", "bicycle", "rocket")
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,6 @@ from tests.browser.conftest import PATIENCE_MS, Visit
 from tests.browser.test_recipe_drop import drop
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-COLS = 8
 LONG_MS = 120_000  # a batch takes seconds here, and much longer on a busy machine
 
 
@@ -146,7 +146,9 @@ def test_stop_complete_rank_reproduce_and_find_again(program: Program, visit: Ca
     pictures = program.pictures()
     children = [recipe for recipe in pictures.values() if recipe.parents == (parent,)]
     assert len(children) == 2
-    assert {child.tokens[: 3 * COLS] for child in children} == {pictures[parent].tokens[: 3 * COLS]}
+    given = children[0].request.prefix_tokens
+    assert len(given) == 3 * isqrt(len(children[0].tokens))
+    assert {child.tokens[: len(given)] for child in children} == {pictures[parent].tokens[: len(given)]} == {given}
 
     page.get_by_role("tab", name="Gallery").click()
     page.get_by_label("Search the gallery").fill("grin")

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from app.downloads import Downloads
+from app.models import DEFAULT_MODEL
 from app.studio import Studio
 from dalle_core import hub
 from dalle_core.families.base import Sampling
@@ -61,7 +62,7 @@ def test_a_model_is_agreed_to_fetched_stopped_resumed_and_used(
     tmp_path: Path, fake: FakeHub, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
 ) -> None:
     settings = fake_settings(tmp_path, models_dir=tmp_path / "models", model=None, open_browser=False)
-    put_model(settings.models_dir, "emblem-64")
+    put_model(settings.models_dir, DEFAULT_MODEL)
     studio = Studio(settings, load)
 
     def convert(name: str, source: Path, target: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import APIResponse, Page, Route, expect
 
+from app.models import DEFAULT_MODEL
 from app.studio import Studio
 from dalle_core.errors import CheckpointError
 from tests.app.test_models import put_model
@@ -46,7 +47,7 @@ def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_noth
     tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
 ) -> None:
     settings = fake_settings(tmp_path, models_dir=tmp_path / "models", model=None, open_browser=False)
-    for name in ("emblem-64", "other", "faulty"):
+    for name in (DEFAULT_MODEL, "other", "faulty"):
         put_model(settings.models_dir, name)
     put_model(settings.own_models, "alien", family="alien")
     put_tokenizer(settings.own_models, "tiny-dvae")
@@ -55,7 +56,7 @@ def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_noth
     def load(folder: Path, device: object) -> FakeModel:
         if folder.name == "faulty":
             raise CheckpointError("faulty is corrupt")
-        styles = ("noto",) if folder.name == "emblem-64" else ("pixel",)
+        styles = ("noto",) if folder.name == DEFAULT_MODEL else ("pixel",)
         spec = replace(SPEC, name=folder.name, sha256=folder.name[0] * 64, styles=styles)
         return FakeModel(spec=spec, step_seconds=0.004)
 
@@ -70,7 +71,7 @@ def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_noth
     expect(page.locator(".queue").filter(visible=True)).to_contain_text("second")
     page.get_by_role("tab", name="Models").click()
     card = page.locator("[data-model=other]")
-    expect(page.locator("[data-model=emblem-64]")).to_have_attribute("data-state", "current")
+    expect(page.locator(f"[data-model={DEFAULT_MODEL}]")).to_have_attribute("data-state", "current")
     expect(page.locator("[data-model=alien]")).to_contain_text("unknown family")
     card.get_by_role("button", name="Model card").click()
     text = page.get_by_role("dialog", name="Model card")
@@ -88,7 +89,7 @@ def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_noth
     page.get_by_role("tab", name="Create").click()
     expect(page.get_by_role("button", name="pixel")).to_be_visible()
     visitor.paint("third", count=1)
-    for prompt, model in (("first", "emblem-64"), ("second", "emblem-64"), ("third", "other")):
+    for prompt, model in (("first", DEFAULT_MODEL), ("second", DEFAULT_MODEL), ("third", "other")):
         expect(page.locator(f".run[aria-label={prompt}]")).to_have_attribute("data-status", "done")
         assert {image.model for image in studio.images(prompt, kept_only=False)} == {model}
     page.get_by_role("tab", name="Models").click()
@@ -101,7 +102,7 @@ def test_an_answer_that_comes_after_the_news_does_not_take_them_back(
 ) -> None:
     """A model that cannot be loaded fails before the page has its answer, which says that it is being loaded."""
     settings = fake_settings(tmp_path, models_dir=tmp_path / "models", model=None, open_browser=False)
-    for name in ("emblem-64", "faulty"):
+    for name in (DEFAULT_MODEL, "faulty"):
         put_model(settings.models_dir, name)
     going = threading.Event()
 

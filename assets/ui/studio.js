@@ -5,7 +5,7 @@
 window.dalleStudio ??= (() => {
   const { t, language } = window.dalleWords;
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-  // "news": what the studio tells every page; "submitted": a job was taken; "finished": the history has something new
+  // "news": what the studio tells every page; "silent": it does not answer, until the next news; "submitted": a job was taken; "finished": the history has something new
   const announce = new EventTarget();
   const RECALLED = "dalle-studio-jobs";
   const UNANSWERED = "The studio does not answer.";
@@ -44,6 +44,7 @@ window.dalleStudio ??= (() => {
 
   const live = {
     SILENCE: 10000, // ms without a beat: the machine slept, or the network went away
+    GRACE: 4000, // ms for a stream that broke off; browsers try again after about three seconds
 
     start() {
       if (this.started) return this.open(); // the first news is for whoever came late
@@ -59,9 +60,12 @@ window.dalleStudio ??= (() => {
     open() {
       this.close();
       this.heard = Date.now();
-      this.source = new EventSource("events");
-      this.source.addEventListener("beat", () => { this.heard = Date.now(); markStops(); });
-      this.source.addEventListener("message", event => {
+      const source = (this.source = new EventSource("events"));
+      source.addEventListener("error", () => setTimeout(() => {
+        if (source === this.source && source.readyState !== EventSource.OPEN && !document.hidden) announce.dispatchEvent(new Event("silent"));
+      }, this.GRACE));
+      source.addEventListener("beat", () => { this.heard = Date.now(); markStops(); });
+      source.addEventListener("message", event => {
         this.heard = Date.now();
         announce.dispatchEvent(new CustomEvent("news", { detail: JSON.parse(event.data) }));
       });
@@ -95,6 +99,7 @@ window.dalleStudio ??= (() => {
     };
     watch("value", () => show(props.value));
     announce.addEventListener("news", ({ detail }) => show(detail.status));
+    announce.addEventListener("silent", () => show({ state: "silent", text: UNANSWERED, detail: "It may have been closed. This page goes on by itself once it is there again." }));
     show(props.value);
   }
 

@@ -106,6 +106,20 @@ def test_a_page_that_was_hidden_catches_up(served: Served, visit: Callable[[str]
     expect(page.locator(".run").filter(has_text="begun meanwhile")).to_have_attribute("data-status", "running")
 
 
+def test_a_studio_that_is_gone_is_told_and_so_is_its_return(served: Served, visit: Callable[[str], Visit]) -> None:
+    visitor = visit(served.url)
+    page, status = visitor.open(), visitor.page.locator(".model-status")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.route("**/events", lambda route: route.abort())
+    _show(page, False)
+    _show(page, True)
+    expect(status).to_have_attribute("data-state", "silent")
+    expect(status.locator("span")).to_have_text("The studio does not answer.")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.unroute("**/events")
+    expect(status).to_have_attribute("data-state", "ready")
+
+
 def test_a_page_that_leaves_stops_listening(served: Served, visit: Callable[[str], Visit]) -> None:
     listeners = served.studio._bell._listeners
     with_patience(lambda: not listeners)  # the pages of other tests have gone

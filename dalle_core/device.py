@@ -3,6 +3,7 @@
 import time
 
 import torch
+from torch import Tensor
 
 from dalle_core.errors import RequestError
 
@@ -43,3 +44,8 @@ def _seconds(dtype: torch.dtype) -> float:
         matrix @ matrix
         taken.append(time.perf_counter() - started)
     return min(taken[1:])
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A CPU tensor on the device, without waiting for what that still has to do."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

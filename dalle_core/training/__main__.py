@@ -1,6 +1,7 @@
 """The one entry point of training: `python -m dalle_core.training STAGE`, the stages in the order they are run."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
     common.add_argument("--precision", default="auto", help="auto, fp32 or bf16 for a new run (default: %(default)s, "
                         "bf16 where this machine multiplies it faster)")  # fmt: skip
+    common.add_argument("--workers", type=int, help="processes that choose what the next steps show (default: on CUDA "
+                        "one less than there are cores, at most 12; otherwise none)")  # fmt: skip
     art = stages.add_parser("art", parents=[common], help="fetch, check and render the art, or table your own pictures")
     art.add_argument("--cache", type=Path, default=Path("data/packages"), help="where fetched tarballs are kept")
     art.add_argument("--folder", type=Path, help="a folder of your own pictures, instead of the open art")
@@ -78,7 +81,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     chosen = preset(arguments.preset, dict(_assignment(text) for text in arguments.set))
-    workshop = Workshop(chosen, arguments.art, arguments.runs, pick_device(arguments.device), arguments.precision)
+    device = pick_device(arguments.device)
+    workshop = Workshop(chosen, arguments.art, arguments.runs, device, arguments.precision,
+                        workers=_workers(arguments.workers, device.type))  # fmt: skip
     if arguments.stage == "art":
         _art(arguments, chosen.render_size)
     elif arguments.stage == "text":
@@ -99,6 +104,14 @@ def run(arguments: argparse.Namespace) -> None:
             return
         print(f"{arguments.stage}: step {done.step}, best held-out loss {done.best_loss:.4f} at {done.best_step}, "
               f"{done.seconds / 60:.1f} minutes")  # fmt: skip
+
+
+def _workers(asked: int | None, device: str) -> int:
+    if asked is None:
+        return min(12, (os.cpu_count() or 1) - 1) if device == "cuda" and hasattr(os, "fork") else 0
+    if asked < 0 or (asked and not hasattr(os, "fork")):
+        raise TrainingError(f"--workers {asked}: expected 0 or more, and 0 where processes cannot fork")
+    return asked
 
 
 def _assignment(text: str) -> tuple[str, str]:

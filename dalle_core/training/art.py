@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -22,11 +22,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.lib.format import open_memmap
 from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
 from dalle_core.checkpoints import read_json, write_json
+from dalle_core.device import moved
 from dalle_core.errors import ImageError, TrainingError
 from dalle_core.images import open_image
 from dalle_core.training.palette import dominant_hue
@@ -320,7 +323,7 @@ def write_art(rows: list[Picture], pictures: Iterator[tuple[np.ndarray, float | 
     return kept
 
 
-def build_open_art(folder: Path, size: int, cache: Path, processes: int = 2) -> list[Picture]:
+def build_open_art(folder: Path, size: int, cache: Path) -> list[Picture]:
     """Fetch, check, render and table the open icon sets. `size` is the rendered side in pixels."""
     tarballs = fetch((*SOURCES, NAMES), cache)
     names = load_names(tarballs[-1])
@@ -329,7 +332,7 @@ def build_open_art(folder: Path, size: int, cache: Path, processes: int = 2) -> 
         check_licence(source, tarball)
         rows += icon_rows(source, tarball, names)
     rows = with_splits(rows)
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor() as pool:
         pictures = pool.map(_render_one, [(row.svg, size) for row in rows], chunksize=32)
         return write_art(rows, pictures, size, folder, "open")
 
@@ -407,11 +410,27 @@ def _read_one(file: Path, size: int) -> tuple[np.ndarray, float | None]:
 
 @dataclass(frozen=True)
 class ArtSet:
-    """The rendered pictures, memory-mapped, and their rows, in the same order."""
+    """The rendered pictures and their rows, in the same order: memory-mapped, or held by an accelerator."""
 
-    images: np.ndarray  # (N, R, R, 4) uint8
+    images: np.ndarray | Tensor  # (N, R, R, 4) uint8
     rows: tuple[Picture, ...]
     origin: Origin = "open"
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.device if isinstance(self.images, Tensor) else torch.device("cpu")
+
+    def to(self, device: torch.device) -> "ArtSet":
+        """The same art, its pictures in the accelerator's memory."""
+        if device.type == "cpu":
+            return self
+        return replace(self, images=torch.from_numpy(np.array(self.images)).to(device))
+
+    def pixels(self, rows: Sequence[int]) -> Tensor:
+        """(B, R, R, 4) uint8 of some of the pictures, where they lie."""
+        if isinstance(self.images, Tensor):
+            return self.images[moved(torch.tensor(rows), self.device)]
+        return torch.from_numpy(self.images[list(rows)])
 
     def where(self, split: Split, curated_only: bool = True) -> np.ndarray:
         """Indices of a split's pictures."""

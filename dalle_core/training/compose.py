@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dalle_core.device import moved
 from dalle_core.training.art import ArtSet
 from dalle_core.training.captions import caption
 from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES
@@ -20,8 +21,20 @@ USUAL = Mixture()
 
 
 @dataclass(frozen=True)
+class Draft:
+    """What a batch will show, before anything is painted: `rows` (B,) index the art."""
+
+    rows: np.ndarray
+    scenes: list[Scene]
+    captions: list[str]
+
+
+@dataclass(frozen=True)
 class Batch:
-    """`images` is (B, 3, S, S) in [0, 1]; `alpha` (B, 1, S, S) says where the object is; `rows` index the art."""
+    """`images` is (B, 3, S, S) in [0, 1]; `alpha` (B, 1, S, S) says where the object is; `rows` index the art.
+
+    Both lie where the art does.
+    """
 
     images: Tensor
     alpha: Tensor
@@ -30,36 +43,39 @@ class Batch:
     scenes: list[Scene]
 
 
-def compose(
-    art: ArtSet,
-    rows: np.ndarray,
-    size: int,
-    seed: tuple[int, ...],
-    mixture: Mixture | None = USUAL,
-    recolour: bool = True,
-    share: slice = slice(None),
-) -> Batch:
-    """Draw one batch. `rows` (B,) index the art; `size` is the side in pixels; `seed` names the stream.
+def draft(art: ArtSet, rows: np.ndarray, seed: tuple[int, ...], mixture: Mixture | None = USUAL,
+          recolour: bool = True, share: slice = slice(None)) -> Draft:  # fmt: skip
+    """Choose one batch. `rows` (B,) index the art; `seed` names the stream. Only a `share` of it is kept.
 
-    Without a mixture every picture is the plain icon, centred, on white. Only a `share` of the batch is painted.
+    Without a mixture every picture is the plain icon, centred, on white.
     """
     rng = np.random.default_rng(seed)
     staged = [stage(art, int(i), rng, mixture, recolour) for i in rows][share]
-    rows = rows[share]
-    scenes = [scene for scene, _ in staged]
-    return Batch(*paint(art, rows, scenes, size), [text for _, text in staged], rows, scenes)
+    return Draft(rows[share], [scene for scene, _ in staged], [text for _, text in staged])
+
+
+def painted(art: ArtSet, plan: Draft, size: int) -> Batch:
+    """The draft with its pictures; `size` is their side in pixels."""
+    return Batch(*paint(art, plan.rows, plan.scenes, size), plan.captions, plan.rows, plan.scenes)
+
+
+def compose(art: ArtSet, rows: np.ndarray, size: int, seed: tuple[int, ...], mixture: Mixture | None = USUAL,
+            recolour: bool = True) -> Batch:  # fmt: skip
+    """Draw one batch: its draft, painted."""
+    return painted(art, draft(art, rows, seed, mixture, recolour), size)
 
 
 def paint(art: ArtSet, rows: np.ndarray, scenes: list[Scene], size: int) -> tuple[Tensor, Tensor]:
     """Exactly these scenes, each with its picture of the art: images (B, 3, S, S), and alpha (B, 1, S, S)."""
-    images = _grounds(scenes, size)
-    alpha = torch.zeros(len(rows), 1, size, size)
+    images = _grounds(scenes, size, art.device)
+    alpha = torch.zeros(len(rows), 1, size, size, device=art.device)
     placed = [parts(int(i), scene) for i, scene in zip(rows, scenes, strict=True)]
     for layer in range(max(map(len, placed))):
         here = [i for i, there in enumerate(placed) if len(there) > layer]
         colour, cover = _place(art, [placed[i][layer] for i in here], size)
-        images[here] = colour + (1 - cover) * images[here]
-        alpha[here] = cover + (1 - cover) * alpha[here]
+        where = moved(torch.tensor(here), art.device)
+        images[where] = colour + (1 - cover) * images[where]
+        alpha[where] = cover + (1 - cover) * alpha[where]
     return images, alpha
 
 
@@ -79,31 +95,33 @@ def stage(
 
 def _place(art: ArtSet, placed: list[Part], size: int) -> tuple[Tensor, Tensor]:
     """Recolour, then scale, shift and flip. Returns premultiplied colour (B,3,S,S) and alpha (B,1,S,S)."""
-    rgba = torch.from_numpy(art.images[[part.row for part in placed]]).permute(0, 3, 1, 2).float() / 255
+    rgba = art.pixels([part.row for part in placed]).permute(0, 3, 1, 2).float() / 255
     alpha, colour = rgba[:, 3:], rgba[:, :3]
     hues = [art.rows[part.row].hue for part in placed]
     turns = [
         HUES[part.hue] - hue if part.hue is not None and hue is not None else 0.0
         for part, hue in zip(placed, hues, strict=True)
     ]
-    colour = rotate_hue(colour, torch.tensor(turns)) * alpha
-    both = torch.cat([colour, alpha], dim=1)
-    theta = torch.zeros(len(placed), 2, 3)
-    for i, part in enumerate(placed):
-        theta[i, 0, 0] = (-1 if part.flip else 1) / part.scale
-        theta[i, 1, 1] = 1 / part.scale
-        theta[i, 0, 2] = -2 * part.shift[0] / part.scale * (-1 if part.flip else 1)
-        theta[i, 1, 2] = -2 * part.shift[1] / part.scale
+    if turned := [i for i, turn in enumerate(turns) if turn]:
+        where = moved(torch.tensor(turned), art.device)
+        degrees = moved(torch.tensor([turns[i] for i in turned]), art.device)
+        colour = colour.index_copy(0, where, rotate_hue(colour[where], degrees))
+    both = torch.cat([colour * alpha, alpha], dim=1)
+    theta = moved(torch.tensor([_affine(part) for part in placed]), art.device)
     fine = 2 * size  # sample at twice the size, then average: cheap anti-aliasing
     grid = F.affine_grid(theta, [len(placed), 4, fine, fine], align_corners=False)
     sampled = F.avg_pool2d(F.grid_sample(both, grid, align_corners=False), 2).clamp(0, 1)
     return sampled[:, :3], sampled[:, 3:]
 
 
+def _affine(part: Part) -> list[list[float]]:
+    """Where each place of the picture comes from in the icon, as grid_sample wants it."""
+    across, down = (-1 if part.flip else 1) / part.scale, 1 / part.scale
+    return [[across, 0.0, -2 * part.shift[0] * across], [0.0, down, -2 * part.shift[1] * down]]
+
+
 def rotate_hue(rgb: Tensor, degrees: Tensor) -> Tensor:
     """Turn the hue of (B, 3, H, W) in [0, 1] by (B,) degrees, keeping the HSV saturation and value of every pixel."""
-    if not bool(degrees.any()):
-        return rgb
     value, _ = rgb.max(dim=1)
     low, _ = rgb.min(dim=1)
     chroma = value - low
@@ -112,36 +130,44 @@ def rotate_hue(rgb: Tensor, degrees: Tensor) -> Tensor:
     hue = torch.where(value == r, (g - b) / safe % 6, torch.where(value == g, (b - r) / safe + 2, (r - g) / safe + 4))
     hue = (hue + degrees.view(-1, 1, 1) / 60) % 6
     turned = [value - chroma * ((n + hue) % 6).clamp_max(4 - (n + hue) % 6).clamp(0, 1) for n in (5, 3, 1)]
-    return torch.where((degrees == 0).view(-1, 1, 1, 1), rgb, torch.stack(turned, dim=1))
+    return torch.stack(turned, dim=1)
 
 
-def _grounds(scenes: list[Scene], size: int) -> Tensor:
+def _grounds(scenes: list[Scene], size: int, device: torch.device) -> Tensor:
     """(B, 3, S, S): one colour, a vertical gradient between two, or a backdrop."""
-    return (torch.stack([_backdrop(s, size) if s.backdrop else _colours(s, size) for s in scenes]) / 255).clamp(0, 1)
+    down = torch.linspace(0, 1, size, device=device).view(1, 1, size, 1)
+    ends = moved(torch.tensor([_ends(scene) for scene in scenes]), device)
+    top, end = ends.view(-1, 2, 3, 1, 1).unbind(1)
+    grounds = (top + (end - top) * down).repeat(1, 1, 1, size)
+    if backed := [i for i, scene in enumerate(scenes) if scene.backdrop]:
+        drawn = torch.from_numpy(np.stack([_backdrop(scenes[i], size) for i in backed]))
+        grounds[moved(torch.tensor(backed), device)] = moved(drawn, device)
+    return (grounds / 255).clamp(0, 1)
 
 
-def _colours(scene: Scene, size: int) -> Tensor:
-    """(3, S, S) in 0..255."""
-    down = torch.linspace(0, 1, size).view(1, size, 1)
-    jitter = torch.tensor(scene.jitter).view(2, 3, 1, 1)
-    top = torch.tensor(BACKGROUNDS[scene.ground].rgb).view(3, 1, 1) + jitter[0]
-    other = BACKGROUNDS[scene.ground if scene.gradient is None else scene.gradient].rgb
-    end = torch.tensor(other).view(3, 1, 1) + (jitter[0] if scene.gradient is None else jitter[1])
-    return (top + (end - top) * down).expand(3, size, size)
+def _ends(scene: Scene) -> list[float]:
+    """Two colours in 0..255, one after the other: at the top of a ground and at its foot."""
+    start, other = scene.jitter[:3], scene.jitter[3:]
+    top = BACKGROUNDS[scene.ground].rgb
+    end, jitter = (top, start) if scene.gradient is None else (BACKGROUNDS[scene.gradient].rgb, other)
+    return [*(a + b for a, b in zip(top, start, strict=True)), *(a + b for a, b in zip(end, jitter, strict=True))]
 
 
-def _backdrop(scene: Scene, size: int) -> Tensor:
+def _backdrop(scene: Scene, size: int) -> np.ndarray:
     """(3, S, S) in 0..255: sky, ground, and what is strewn about: stars and flakes anywhere, waves on the sea."""
     backdrop, rng = BACKDROPS[scene.backdrop], np.random.default_rng(scene.grain)
     horizon = round(backdrop.horizon * size) + int(rng.integers(-size // 32, size // 32 + 1)) * (backdrop.horizon < 1)
-    top, end = (torch.tensor(colour, dtype=torch.float32).view(3, 1, 1) for colour in backdrop.sky)
-    image = (top + (end - top) * torch.linspace(0, 1, horizon).view(1, horizon, 1)).expand(3, horizon, size)
-    ground = torch.tensor(backdrop.ground, dtype=torch.float32).view(3, 1, 1).expand(3, size - horizon, size)
-    image = torch.cat([image, ground], dim=1).clone()
+    top, end, ground, speck = (
+        np.array(colour, dtype=np.float32).reshape(3, 1, 1)
+        for colour in (*backdrop.sky, backdrop.ground, backdrop.speck)
+    )
+    image = np.empty((3, size, size), dtype=np.float32)
+    image[:, :horizon] = top + (end - top) * np.linspace(0, 1, horizon, dtype=np.float32).reshape(1, horizon, 1)
+    image[:, horizon:] = ground
     dot, wide = max(1, size // 64), 4 if scene.backdrop == "sea" else 1
     lowest = size - dot
     for _ in range(backdrop.specks):
         y = int(rng.integers(horizon if wide > 1 else 0, lowest + 1))
         x = int(rng.integers(0, size - wide * dot + 1))
-        image[:, y : y + dot, x : x + wide * dot] = torch.tensor(backdrop.speck, dtype=torch.float32).view(3, 1, 1)
+        image[:, y : y + dot, x : x + wide * dot] = speck
     return image

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from dalle_core.training.art import ArtSet
 from dalle_core.training.captions import COLOUR_WORDS
 from dalle_core.training.compose import Batch, paint
-from dalle_core.training.judge import JUDGE_CHANNELS, Judge
+from dalle_core.training.judge import Judge
 from dalle_core.training.objectives import BatchStream
 from dalle_core.training.scenes import MAX_COUNT, Mixture, Part, Scene, parts
 
 MIXTURE = Mixture(counted=0.25, paired=0.25, as_drawn=0.4, backdrop=0.1)
 GLANCE_CHANNELS = (32, 64, 96, 128)
-TEXTURE_LAYERS = 3  # of the judge's: patches, a convolution, a residual block
+TEXTURE_CHANNELS = (32, 64, 96)
 SQUARE = 0.5  # of the picture's side: what is cut out around one of several icons
 UNKNOWN = -1  # a label that is not asked for
 JITTER = 0.03  # of the side: how far off a square may be
@@ -39,28 +39,25 @@ class Marks(NamedTuple):
 class Grader(nn.Module):
     """(B, 3, S, S) in [0, 1] → its marks.
 
-    Concepts are the judge's matter. It has learned to look past style and number, so style is told from textures, which
-    its first layers see, and the number by a small network that keeps where things are.
+    Concepts are the judge's matter. It has learned to look past style and number, so each has a small network of its
+    own: one that averages textures over the picture, and one that keeps where things are.
     """
 
     def __init__(self, concepts: Iterable[str], styles: Iterable[str], image_size: int) -> None:
         super().__init__()
         self.judge = Judge(concepts, image_size)
         self.styles = tuple(sorted(set(styles)))
-        texture = 2 * JUDGE_CHANNELS[0]
-        self.style = nn.Sequential(
-            nn.LayerNorm(texture), nn.Linear(texture, texture), nn.SiLU(), nn.Linear(texture, len(self.styles))
-        )
+        self.texture = nn.Sequential(*(_halving(*pair) for pair in pairwise((3, *TEXTURE_CHANNELS))))
+        self.style = nn.Linear(2 * TEXTURE_CHANNELS[-1], len(self.styles))
         self.glance = nn.Sequential(*(_halving(*pair) for pair in pairwise((3, *GLANCE_CHANNELS))), nn.Flatten())
         side = image_size // 2 ** len(GLANCE_CHANNELS)
         self.count = nn.Linear(GLANCE_CHANNELS[-1] * side * side, MAX_COUNT)
 
     def forward(self, images: Tensor) -> Marks:
         scaled = images * 2 - 1
-        early = self.judge.encoder.stages[:TEXTURE_LAYERS](scaled)  # (B, C, S/4, S/4)
-        spread = (early.var(dim=(2, 3)) + 1e-5).sqrt()  # the root of nothing has no slope
-        texture = torch.cat([early.mean(dim=(2, 3)), spread], dim=1)
-        return Marks(self.judge(images), self.style(texture), self.count(self.glance(scaled)))
+        texture = self.texture(scaled)  # (B, C, S/8, S/8)
+        seen = torch.cat([texture.mean(dim=(2, 3)), texture.amax(dim=(2, 3))], dim=1)
+        return Marks(self.judge(images), self.style(seen), self.count(self.glance(scaled)))
 
 
 def _halving(channels: int, wider: int) -> nn.Module:
@@ -103,7 +100,7 @@ class GraderObjective:
         self.stream = stream
         self.held = [self.lesson(batch, np.random.default_rng(i)) for i, batch in enumerate(_held(stream))]
 
-    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
         first = self.stream.world.share(batch).start
         lesson = self.lesson(self.stream.at(step, batch, seed), np.random.default_rng((seed, 4, step, first)))
         marks = self.model(lesson.images.to(self._device))
@@ -126,7 +123,7 @@ class GraderObjective:
             + self.COUNT_WEIGHT * cost(marks.counts, lesson.count)
         )
 
-    def _hits(self, marks: Marks, lesson: Lesson) -> dict[str, float]:
+    def _hits(self, marks: Marks, lesson: Lesson) -> dict[str, Tensor]:
         return {
             "concept": _share_right(marks.concepts, lesson.concept),
             "style": _share_right(marks.styles, lesson.style),
@@ -138,7 +135,8 @@ class GraderObjective:
         together = Marks(*(torch.cat(part) for part in zip(*marks, strict=True)))
         labels = ([getattr(each, name) for each in self.held] for name in ("images", "concept", "style", "count"))
         whole = Lesson(*(torch.cat(part) for part in labels))
-        return {"loss": float(self._cost(together, whole)), **self._hits(together, whole)}
+        hits = {name: float(share) for name, share in self._hits(together, whole).items()}
+        return {"loss": float(self._cost(together, whole)), **hits}
 
     # --- labels ---
 
@@ -166,9 +164,11 @@ class GraderObjective:
         return concept, self.model.styles.index(row.style)
 
 
-def _share_right(logits: Tensor, labels: Tensor) -> float:
+def _share_right(logits: Tensor, labels: Tensor) -> Tensor:
+    """() of those that are known."""
+    labels = labels.to(logits.device)
     known = labels != UNKNOWN
-    return float((logits.argmax(1).cpu() == labels)[known].float().mean()) if bool(known.any()) else 0.0
+    return ((logits.argmax(1) == labels) & known).sum() / known.sum().clamp_min(1)
 
 
 def _held(stream: BatchStream) -> list[Batch]:

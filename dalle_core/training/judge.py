@@ -3,6 +3,7 @@
 It shares no weights with the reranker and never sees a generated picture in training.
 """
 
+import math
 from collections.abc import Iterable
 
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from dalle_core.clip import ImageEncoder
 from dalle_core.config import CLIPConfig
 
 JUDGE_CHANNELS = (64, 128, 256)
+JUDGE_BLOCKS = (1, 2, 2)
 
 
 class Judge(nn.Module):
@@ -21,7 +23,9 @@ class Judge(nn.Module):
         super().__init__()
         self.concepts = tuple(sorted(set(concepts)))
         self.number = {concept: i for i, concept in enumerate(self.concepts)}
-        config = CLIPConfig(image_size=image_size, channels=JUDGE_CHANNELS, image_blocks=(1, 2, 2), dim=384)
+        halvings = max(0, round(math.log2(image_size / 64)))  # more than 64 px need, so that the last map is as small
+        config = CLIPConfig(image_size=image_size, channels=JUDGE_CHANNELS + JUDGE_CHANNELS[-1:] * halvings,
+                            image_blocks=JUDGE_BLOCKS + (1,) * halvings, dim=384)  # fmt: skip
         self.encoder = ImageEncoder(config)
         self.dropout = nn.Dropout(0.2)
         self.classify = nn.Linear(config.dim, len(self.concepts))

@@ -11,13 +11,14 @@ import pickle
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from dalle_core.checkpoints import atomic_path
@@ -29,9 +30,13 @@ from dalle_core.training.world import ALONE, World
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast. The rate warms up, stays, and falls to zero over the last `cooldown` of the steps."""
+    """How long and how fast. The rate warms up, stays, and falls to zero over the last `cooldown` of the run, which is
+    as long as `steps` say, or lasts so many `minutes` of training where they are given: then its speed decides how many
+    steps there are, and no two runs are the same.
+    """
 
     steps: int
+    minutes: float = 0.0
     batch: int = 32
     learning_rate: float = 1e-3
     warmup: int = 100
@@ -45,10 +50,14 @@ class Schedule:
     seed: int = 0
     muon_rate: float = 0.0  # Muon's rate for the matrices inside the network; 0 leaves them to AdamW
 
-    def rate(self, step: int) -> float:
+    def done(self, step: int, seconds: float) -> float:
+        """The share of the run that lies behind; 1 at its end."""
+        return min(1.0, seconds / (60 * self.minutes) if self.minutes else step / self.steps)
+
+    def rate(self, step: int, seconds: float = 0.0) -> float:
         """Learning rate of a step: trapezoid, its fall shaped as 1 - sqrt (Hägele et al., 2405.18392)."""
         warm = min(1.0, (step + 1) / max(1, self.warmup))
-        left = (self.steps - step) / max(1.0, self.cooldown * self.steps)
+        left = (1 - self.done(step, seconds)) / max(1 / self.steps, self.cooldown)
         return self.learning_rate * warm * (1.0 if left >= 1 else 1 - math.sqrt(1 - max(0.0, left)))
 
 
@@ -58,8 +67,8 @@ class Objective(Protocol):
     @property
     def model(self) -> nn.Module: ...
 
-    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
-        """The loss of step `step`, and figures to log; all randomness from (seed, step)."""
+    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of step `step`, and figures () to log; all randomness from (seed, step)."""
         ...
 
     def evaluate(self) -> dict[str, float]:
@@ -79,7 +88,7 @@ class Progress:
 
 
 CHECKPOINT_SECONDS = 300.0  # what a cut-off run loses at most
-
+LOG_EVERY = 20  # steps; reading a figure waits for an accelerator, which has better things to do
 
 COMPILE_FROM = 1000  # steps: a shorter run would end before compiling has paid
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -106,6 +115,7 @@ class Run:
         self.progress = Progress(precision=_precision(precision, device))
         self.optimizers = self._build_optimizers()
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.sound = torch.ones((), dtype=torch.bool, device=device)
         folder.mkdir(parents=True, exist_ok=True)
 
     def _build_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -139,20 +149,22 @@ class Run:
         A run that stopped early for want of patience stays stopped.
         """
         self.resume()
-        end = min(self.schedule.steps, until or self.schedule.steps)
-        started, before = time.monotonic(), self.progress.seconds
-        bar = tqdm(total=self.schedule.steps, initial=self.progress.step, desc=self.folder.name, unit="step",
-                   mininterval=1 if sys.stderr.isatty() else 60, disable=not self.world.leads)  # fmt: skip
+        progress, schedule = self.progress, self.schedule
+        started, before = time.monotonic(), progress.seconds
+        bar = tqdm(total=None if schedule.minutes else schedule.steps, initial=progress.step, desc=self.folder.name,
+                   unit="step", mininterval=1 if sys.stderr.isatty() else 60, disable=not self.world.leads)  # fmt: skip
         saved = started
-        while self.progress.step < end and not self._out_of_patience():
-            figures = self._step(self.progress.step)
-            self.progress.step += 1
-            self.progress.seconds = before + time.monotonic() - started
+        while not self._over(until) and not self._out_of_patience():
+            figures = self._step(progress.step)
+            progress.step += 1
+            progress.seconds = before + time.monotonic() - started
             bar.update()
-            if self.progress.step % 20 == 0:
+            if progress.step % LOG_EVERY == 0 or self.device.type == "cpu":
+                self._check()
+            if progress.step % LOG_EVERY == 0:
                 self._log(figures)
-                bar.set_postfix(loss=f"{figures['loss']:.4f}", refresh=False)
-            if self.progress.step % self.schedule.evaluate_every == 0 or self.progress.step == self.schedule.steps:
+                bar.set_postfix(loss=f"{float(figures['loss']):.4f}", refresh=False)
+            if progress.step % schedule.evaluate_every == 0 or self._over():
                 self._evaluate()
                 self.save()
                 saved = time.monotonic()
@@ -161,11 +173,16 @@ class Run:
                 saved = time.monotonic()
         bar.close()
         self.save()
-        return self.progress
+        return progress
 
-    def _step(self, step: int) -> dict[str, float]:
+    def _over(self, until: int | None = None) -> bool:
+        """Whether the schedule's end is reached, or step `until`."""
+        step = self.progress.step
+        return self.schedule.done(step, self.progress.seconds) >= 1 or step >= (until or step + 1)
+
+    def _step(self, step: int) -> dict[str, Tensor | float]:
         torch.manual_seed(self.schedule.seed * 1_000_003 + step)
-        rate = self.schedule.rate(step)
+        rate = self.schedule.rate(step, self.progress.seconds)
         for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = group["top"] * rate / self.schedule.learning_rate
         self.model.train()
@@ -175,22 +192,27 @@ class Run:
         loss.backward()  # type: ignore[no-untyped-call]
         self.world.average(p.grad for p in self.model.parameters() if p.grad is not None)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
-        if not torch.isfinite(norm):
-            raise TrainingError(f"the loss is not finite at step {step}; lower the learning rate and resume")
+        self.sound &= torch.isfinite(norm)
         for optimizer in self.optimizers:
             optimizer.step()
         self._follow(step)
-        return {"loss": float(self.world.mean(loss)), "rate": rate, "norm": float(norm), **figures}
+        return {"loss": self.world.mean(loss), "rate": rate, "norm": norm, **figures}
+
+    def _check(self) -> None:
+        if not bool(self.sound):
+            raise TrainingError(f"the loss is not finite at step {self.progress.step - 1}, or was not shortly before; "
+                                "lower the learning rate and resume")  # fmt: skip
 
     @torch.no_grad()
     def _follow(self, step: int) -> None:
         """Move the average towards the weights; young averages follow faster."""
         keep = min(self.schedule.ema, (1 + step) / (10 + step))
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                self.average[name].lerp_(value, 1 - keep)
-            else:
-                self.average[name].copy_(value)
+        weights = self.model.state_dict()
+        real = [name for name, value in weights.items() if value.is_floating_point()]
+        follow = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
+        follow([self.average[name] for name in real], [weights[name] for name in real], 1)
+        for name in weights.keys() - real:
+            self.average[name].copy_(weights[name])
 
     def _precision(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.progress.precision == "bf16")
@@ -227,16 +249,17 @@ class Run:
         waited = (self.progress.step - self.progress.best_step) // self.schedule.evaluate_every
         return 0 < self.schedule.patience <= waited
 
-    def _log(self, figures: dict[str, float]) -> None:
+    def _log(self, figures: Mapping[str, Tensor | float]) -> None:
         if not self.world.leads:
             return
         line = {"step": self.progress.step, "seconds": round(self.progress.seconds, 1)}
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps({**line, **{k: round(v, 6) for k, v in figures.items()}}) + "\n")
+            handle.write(json.dumps({**line, **{k: round(float(v), 6) for k, v in figures.items()}}) + "\n")
 
     # --- saving ---
 
     def save(self) -> None:
+        self._check()
         if not self.world.leads:
             return
         state = {"model": self.model.state_dict(), "average": self.average,

@@ -1,27 +1,74 @@
 """What each network is trained on: the loss of a step and the held-out figures. Batches are drawn from (seed, step)."""
 
+import itertools
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from dalle_core.clip import CLIP, contrastive_loss
+from dalle_core.device import moved
 from dalle_core.dvae import DiscreteVAE
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.training.art import ArtSet, Half
-from dalle_core.training.compose import Batch, compose
+from dalle_core.training.compose import Batch, Draft, compose, draft, painted
 from dalle_core.training.judge import Judge
 from dalle_core.training.scenes import Mixture
 from dalle_core.training.world import ALONE, World
 from dalle_core.transformer import Transformer
 
+T = TypeVar("T")
+
+
+class _Steps(Dataset[T]):
+    """The steps of a run: item n is what is drawn for step n."""
+
+    def __init__(self, draw: Callable[[int, int, int], T], batch: int, seed: int) -> None:
+        self.draw, self.batch, self.seed = draw, batch, seed
+
+    def __getitem__(self, step: int) -> T:
+        return self.draw(step, self.batch, self.seed)
+
+
+class Ahead(Generic[T]):
+    """What `draw(step, batch, seed)` gives, drawn some steps ahead by worker processes; without workers, when asked.
+
+    An accelerator takes a step in less time than one process takes to choose scenes and spell captions. The workers
+    are forks of this process and never touch the accelerator.
+    """
+
+    def __init__(self, draw: Callable[[int, int, int], T], workers: int = 0) -> None:
+        self.draw = draw
+        self.workers = workers
+        self._expected: tuple[int, int, int] | None = None
+        self._drawn: Iterator[T] = iter(())
+
+    def at(self, step: int, batch: int, seed: int) -> T:
+        if not self.workers:
+            return self.draw(step, batch, seed)
+        if self._expected != (step, batch, seed):
+            steps = _Steps(self.draw, batch, seed)
+            loader = DataLoader(steps, batch_size=None, sampler=itertools.count(step), num_workers=self.workers,
+                                prefetch_factor=4, collate_fn=_as_it_is, multiprocessing_context="fork")  # fmt: skip
+            self._drawn = iter(loader)
+        self._expected = (step + 1, batch, seed)
+        return next(self._drawn)
+
+
+def _as_it_is(drawn: T) -> T:
+    return drawn
+
 
 class BatchStream:
     """Endless varied batches of a split; step n of epoch e takes its share of a permutation seeded by e.
 
-    In a world of several processes each gets its own part of the batch.
+    In a world of several processes each gets its own part of the batch. Pictures are painted where the art lies.
     """
 
     def __init__(
@@ -33,23 +80,33 @@ class BatchStream:
         *,
         recolour: bool = True,
         world: World = ALONE,
+        workers: int = 0,
     ) -> None:
         self.art = art
         self.size = size
         self.mixture = mixture
         self.recolour = recolour
         self.world = world
+        self.workers = workers
         self.train = art.where("train")
         self.heldout = art.heldout(half)
+        self._drafts = Ahead(self.draft, workers)
 
-    def at(self, step: int, batch: int, seed: int) -> Batch:
+    def draft(self, step: int, batch: int, seed: int) -> Draft:
+        """What step `step` will show to this process: a pure function of its arguments, as all that is drawn."""
         positions = np.arange(step * batch, (step + 1) * batch)
         rows = np.empty(batch, dtype=np.int64)
         for epoch in np.unique(positions // len(self.train)):
             order = np.random.default_rng((seed, 1, int(epoch))).permutation(self.train)
             here = positions // len(self.train) == epoch
             rows[here] = order[positions[here] % len(self.train)]
-        return compose(self.art, rows, self.size, (seed, 2, step), self.mixture, self.recolour, self.world.share(batch))
+        return draft(self.art, rows, (seed, 2, step), self.mixture, self.recolour, self.world.share(batch))
+
+    def at(self, step: int, batch: int, seed: int) -> Batch:
+        return self.paint(self._drafts.at(step, batch, seed))
+
+    def paint(self, plan: Draft) -> Batch:
+        return painted(self.art, plan, self.size)
 
     def held(self, varied: bool, batch: int = 64) -> list[Batch]:
         """The half's held-out pictures, plain or varied, in fixed scenes with fixed captions."""
@@ -76,11 +133,11 @@ class DVAEObjective:
         self.steps = steps
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
 
-    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
         images = self.stream.at(step, batch, seed).images.to(self._device)
         self.model.quantizer.anneal(step / self.steps)
         output, _, loss = self.model(images)
-        return loss, {"mse": float(F.mse_loss(output.detach(), images))}
+        return loss, {"mse": F.mse_loss(output.detach(), images)}
 
     def evaluate(self) -> dict[str, float]:
         whole, inside, losses = [], [], []
@@ -104,6 +161,18 @@ class DVAEObjective:
         return next(self.model.parameters()).device
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """One batch of text and pictures: (B, T) ids as the transformer reads them, perhaps in more pieces than need be;
+    (B, T) ids of the same captions as CLIP reads them; (B, N) which image tokens later ones may see.
+    """
+
+    plan: Draft
+    text: np.ndarray
+    plain: np.ndarray
+    shown: np.ndarray
+
+
 class TransformerObjective:
     """Next-token prediction on captions and the tokens of varied pictures, encoded anew at every step."""
 
@@ -120,17 +189,23 @@ class TransformerObjective:
         self.tokenizer = tokenizer
         self.stream = stream
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
+        self._lessons = Ahead(self._lesson, stream.workers)
 
-    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
-        drawn, first = self.stream.at(step, batch, seed), self.stream.world.share(batch).start
-        streams = [np.random.default_rng((seed, 3, step, first + i)) for i in range(len(drawn.captions))]
-        pairs = zip(drawn.captions, streams, strict=True)
-        captions = ["" if rng.random() < self.UNCONDITIONAL_SHARE else caption for caption, rng in pairs]
-        text = torch.tensor([self._encode(caption, rng) for caption, rng in zip(captions, streams, strict=True)])
-        shown = torch.from_numpy(np.stack([self._shown(rng) for rng in streams]))
-        text_loss, image_loss = self._losses(text, captions, drawn.images, shown)
+    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
+        lesson = self._lessons.at(step, batch, seed)
+        images = self.stream.paint(lesson.plan).images
+        text_loss, image_loss = self._losses(lesson.text, lesson.plain, images, torch.from_numpy(lesson.shown))
         total = self.TEXT_WEIGHT * text_loss + self.IMAGE_WEIGHT * image_loss
-        return total, {"text": float(text_loss.detach()), "image": float(image_loss.detach())}
+        return total, {"text": text_loss.detach(), "image": image_loss.detach()}
+
+    def _lesson(self, step: int, batch: int, seed: int) -> Lesson:
+        plan, first = self.stream.draft(step, batch, seed), self.stream.world.share(batch).start
+        streams = [np.random.default_rng((seed, 3, step, first + i)) for i in range(len(plan.captions))]
+        pairs = zip(plan.captions, streams, strict=True)
+        captions = ["" if rng.random() < self.UNCONDITIONAL_SHARE else caption for caption, rng in pairs]
+        text = np.array([self._encode(caption, rng) for caption, rng in zip(captions, streams, strict=True)])
+        plain = self.tokenizer.batch(captions).numpy()
+        return Lesson(plan, text, plain, np.stack([self._shown(rng) for rng in streams]))
 
     def _encode(self, caption: str, rng: np.random.Generator) -> tuple[int, ...]:
         dropout = self.BPE_DROPOUT if rng.random() < 0.5 else 0.0
@@ -141,33 +216,22 @@ class TransformerObjective:
         share = 1.0 if rng.random() >= self.stream.mixture.veiled else rng.random() ** 2
         return rng.random(self.model.config.image_length) < share
 
-    def _sentences(self, captions: list[str], device: torch.device) -> Tensor | None:
-        """(B, F) features of the captions, spelt the usual way whatever BPE dropout does to the text."""
-        if self.clip is None:
-            return None
-        return self.clip.encode_texts(self.tokenizer.batch(captions).to(device), self.tokenizer.pad_id)
-
-    def _losses(self, text: Tensor, captions: list[str], images: Tensor,
+    def _losses(self, text_ids: np.ndarray, plain_ids: np.ndarray, images: Tensor,
                 shown: Tensor | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
         device = next(self.model.parameters()).device
-        text = text.to(device)
-        with (
-            torch.no_grad(),
-            torch.autocast(device.type, enabled=False),
-        ):  # codes are rounded: only fp32 gives the true ones
-            tokens = self.dvae.encode(images.to(device))
-            sentences = self._sentences(captions, device)
-        text_nll, image_nll = self.model(text, tokens, sentences, None if shown is None else shown.to(device))
+        text = moved(torch.from_numpy(text_ids), device)
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            tokens = self.dvae.encode(images.to(device))  # codes are rounded: only fp32 gives the true ones
+            plain = moved(torch.from_numpy(plain_ids), device)
+            sentences = self.clip.encode_texts(plain, self.tokenizer.pad_id) if self.clip else None
+        text_nll, image_nll = self.model(text, tokens, sentences, None if shown is None else moved(shown, device))
         real = text[:, 1:] != self.tokenizer.pad_id
-        words = self.stream.world.mean(real.sum().float()).clamp_min(
-            1
-        )  # so that each word of the batch counts the same
+        words = self.stream.world.mean(real.sum().float()).clamp_min(1)  # each word of the batch counts the same
         return (text_nll * real).sum() / words, image_nll.mean()
 
     def evaluate(self) -> dict[str, float]:
-        pairs = [
-            self._losses(self.tokenizer.batch(batch.captions), batch.captions, batch.images) for batch in self.held
-        ]
+        texts = [self.tokenizer.batch(batch.captions).numpy() for batch in self.held]
+        pairs = [self._losses(text, text, batch.images) for text, batch in zip(texts, self.held, strict=True)]
         text, image = (float(torch.stack(part).mean()) for part in zip(*pairs, strict=True))
         return {"loss": image, "text": text, "bits_per_token": image / math.log(2)}
 
@@ -181,10 +245,10 @@ class CLIPObjective:
         self.stream = stream
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
 
-    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
         logits = self._logits(self.stream.at(step, batch, seed), self.stream.world)
         hits = (logits.argmax(1) == torch.arange(len(logits), device=logits.device)).float().mean()
-        return contrastive_loss(logits), {"top1": float(hits)}
+        return contrastive_loss(logits), {"top1": hits}
 
     def _logits(self, batch: Batch, world: World = ALONE) -> Tensor:
         """Of all pictures and captions in the world, since each is told from all others."""
@@ -209,16 +273,16 @@ class JudgeObjective:
         self.stream = stream
         self.held = stream.held(varied=False)
 
-    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
         drawn = self.stream.at(step, batch, seed)
         logits, labels = self._judge(drawn)
         top1 = (logits.argmax(1) == labels).float().mean()
-        return F.cross_entropy(logits, labels, label_smoothing=0.1), {"top1": float(top1)}
+        return F.cross_entropy(logits, labels, label_smoothing=0.1), {"top1": top1}
 
     def _judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
         device = next(self.model.parameters()).device
         concepts = [self.stream.art.rows[i].concept for i in batch.rows]
-        labels = torch.tensor([self.model.number[concept] for concept in concepts], device=device)
+        labels = moved(torch.tensor([self.model.number[concept] for concept in concepts]), device)
         return self.model(batch.images.to(device)), labels
 
     def evaluate(self) -> dict[str, float]:

@@ -58,6 +58,28 @@ PRESETS = {
                             ema=0.98, evaluate_every=100),
         ),
     ),
+    # One H100-class GPU: 25 minutes in all (docs/training.md). Two CPU cores: some ten times the cost of emblem-64.
+    "emblem-128": Preset(
+        name="emblem-128",
+        render_size=256,
+        captions=60_000,
+        mixture=Mixture(counted=0.1, paired=0.18, backdrop=0.08, moved=0.6),
+        dvae=DVAEConfig(image_size=128, channels=(96, 256)),
+        transformer=TransformerConfig(text_length=32, rows=16, cols=16, layers=8, width=384, heads=6, hidden=1024,
+                                      dropout=0.15, sentence=192, outline=0.3),
+        clip=CLIPConfig(image_size=128, channels=(64, 128, 192, 256), image_blocks=(1, 1, 1, 1), text_length=32),
+        schedules=Schedules(
+            dvae=Schedule(steps=10_000, batch=64, learning_rate=1.5e-3, cooldown=0.4, clip=1.0, ema=0.998,
+                          evaluate_every=500),
+            transformer=Schedule(steps=8000, batch=256, learning_rate=1e-3, muon_rate=0.01, warmup=200, cooldown=0.6,
+                                 betas=(0.9, 0.95), weight_decay=0.1, ema=0.998, evaluate_every=500),
+            clip=Schedule(steps=3000, batch=384, learning_rate=1e-3, cooldown=0.6, weight_decay=0.1, ema=0.995,
+                          evaluate_every=200),
+            judge=Schedule(steps=4000, batch=128, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
+            grader=Schedule(steps=1500, batch=96, learning_rate=1e-3, warmup=10, cooldown=0.8, weight_decay=0.1,
+                            ema=0.98, evaluate_every=100),
+        ),
+    ),
     # Seconds: for tests and for a dry run of the very same commands.
     "test": Preset(
         name="test",

@@ -6,6 +6,7 @@ Knows the order of the stages: art → text → dvae, clip → transformer, with
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from dalle_core.training.objectives import (
     TransformerObjective,
 )
 from dalle_core.training.presets import Preset
+from dalle_core.training.scenes import Mixture
 from dalle_core.training.world import ALONE, World
 from dalle_core.transformer import Transformer
 
@@ -45,14 +47,20 @@ class Workshop:
     device: torch.device
     precision: str = "fp32"
     world: World = ALONE
+    workers: int = 0  # processes that choose what the next steps show
 
     @property
     def folder(self) -> Path:
         return self.runs / self.preset.name
 
-    @property
+    @cached_property
     def art(self) -> ArtSet:
         return load_art(self.art_folder)
+
+    @cached_property
+    def _canvas(self) -> ArtSet:
+        """The art where training paints with it."""
+        return self.art.to(self.device) if self.device.type == "cuda" else self.art
 
     # --- text ---
 
@@ -148,16 +156,19 @@ class Workshop:
     # --- training ---
 
     def stream(self, half: Half = "validation") -> BatchStream:
-        return BatchStream(self.art, self.preset.dvae.image_size, self.preset.mixture, half, world=self.world)
+        return self._stream(self.preset.mixture, half)
 
     def judged_stream(self, half: Half = "validation") -> BatchStream:
         """What the judge sees: one icon at a time, never recoloured, since a red heart turned blue is no red heart."""
-        alone = replace(self.preset.mixture, counted=0.0, paired=0.0)
-        return BatchStream(self.art, self.preset.dvae.image_size, alone, half, recolour=False, world=self.world)
+        return self._stream(replace(self.preset.mixture, counted=0.0, paired=0.0), half, recolour=False)
 
     def graded_stream(self) -> BatchStream:
         """What the grader sees, whatever the preset's generator does."""
-        return BatchStream(self.art, self.preset.dvae.image_size, MIXTURE, world=self.world)
+        return self._stream(MIXTURE)
+
+    def _stream(self, mixture: Mixture, half: Half = "validation", *, recolour: bool = True) -> BatchStream:
+        return BatchStream(self._canvas, self.preset.dvae.image_size, mixture, half, recolour=recolour,
+                           world=self.world, workers=self.workers)  # fmt: skip
 
     def objective(self, stage: str) -> Objective:
         stream = self.judged_stream() if stage == "judge" else self.stream()

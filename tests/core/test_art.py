@@ -353,7 +353,7 @@ def test_open_art_from_packages_to_a_folder(
     source = source_of(icon_set(tmp_path, icons).rename(cache / "icons.tgz"))
     monkeypatch.setattr(art, "SOURCES", (source,))
     monkeypatch.setattr(art, "NAMES", source_of((tmp_path / "names.tgz").rename(cache / "names.tgz")))
-    rows = build_open_art(tmp_path / "art", 32, cache, processes=1)
+    rows = build_open_art(tmp_path / "art", 32, cache)
     loaded = load_art(tmp_path / "art")
     assert [row.name for row in loaded.rows] == ["noto/cat", "noto/red-apple"]  # the empty picture is left out
     assert list(loaded.rows) == rows

@@ -29,11 +29,11 @@ class Halving:
         self.at = at or {}
         self.evaluated: list[dict[str, Tensor]] = []
 
-    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
         self.at.get(step, lambda: None)()
         x = torch.randn(batch, 4, generator=torch.Generator().manual_seed(1000 * seed + step))
         loss = nn.functional.mse_loss(self.model(x), x / 2)
-        return loss, {"twice": 2 * float(loss.detach())}
+        return loss, {"twice": 2 * loss.detach()}
 
     def evaluate(self) -> dict[str, float]:
         assert not self.model.training
@@ -143,7 +143,7 @@ class TestLearning:
                 objective.out.bias.fill_(torch.nan)
 
         objective.at = {12: spoil}
-        with pytest.raises(TrainingError, match="not finite at step 12; lower the learning rate"):
+        with pytest.raises(TrainingError, match=r"not finite at step 12, .*lower the learning rate"):
             start(tmp_path, objective).train()
         assert start(tmp_path).train().step == 30
 
@@ -195,6 +195,31 @@ class TestEarlyStopping:
     def test_without_patience_it_never_stops(self, tmp_path: Path):
         objective = Halving(held_out=[float(i) for i in range(10)])
         assert start(tmp_path, objective, replace(self.impatient, patience=0)).train().step == 100
+
+
+class TestMinutes:
+    def test_the_run_lasts_as_long_and_its_rate_falls_to_zero_at_its_end(self, tmp_path: Path):
+        schedule = replace(SCHEDULE, minutes=1 / 60, cooldown=0.5, evaluate_every=10_000)
+        progress = start(tmp_path, schedule=schedule).train()
+        rows = read_metrics(tmp_path)
+        assert progress.seconds >= 1
+        assert progress.step > SCHEDULE.steps
+        assert [row["step"] for row in rows if "heldout_loss" in row] == [progress.step]
+        rates = [row["rate"] for row in rows if "rate" in row]
+        assert max(rates) == SCHEDULE.learning_rate
+        assert rates[-1] < 0.3 * SCHEDULE.learning_rate
+
+    def test_what_was_spent_counts_after_a_pause(self, tmp_path: Path):
+        first = start(tmp_path, schedule=replace(SCHEDULE, minutes=0.5)).train(until=40)
+        spent = first.seconds
+        ended = start(tmp_path, schedule=replace(SCHEDULE, minutes=(spent + 0.3) / 60)).train()
+        assert spent + 0.3 <= ended.seconds < spent + 1.5
+
+    def test_a_share_of_the_run_is_of_steps_or_of_time(self):
+        by_steps, by_time = replace(SCHEDULE, steps=200), replace(SCHEDULE, minutes=2)
+        assert by_steps.done(50, 1e9) == 0.25
+        assert by_time.done(10**9, 30) == 0.25
+        assert by_time.done(1, 500) == 1
 
 
 class TestFiles:

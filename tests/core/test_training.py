@@ -1,6 +1,7 @@
 """Training end to end at `test` scale: every command, resuming to the bit, overriding, and clear refusals."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,19 @@ def test_a_run_cut_off_and_resumed_is_the_run_that_was_not(workshop: Workshop, t
     whole, pieces = weights(tmp_path / "whole", (6,)), weights(tmp_path / "pieces", (2, 5, 6))
     assert whole.keys() == pieces.keys()
     assert all(torch.equal(whole[name], pieces[name]) for name in whole)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="workers are forks")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_workers_draw_ahead_what_would_be_drawn_anyway(workshop: Workshop) -> None:
+    def losses(workers: int, steps: tuple[int, ...]) -> list[float]:
+        objective = replace(workshop, workers=workers).objective("transformer")
+        objective.model.eval()
+        with torch.no_grad():
+            return [float(objective.loss(step, 4, seed=1)[0]) for step in steps]
+
+    steps = (3, 4, 5, 2, 3)  # the way there is, and a run that was taken up at an earlier step
+    assert losses(1, steps) == losses(0, steps)
 
 
 def test_a_run_is_bound_to_what_it_was_made_from(project: Path, tmp_path: Path) -> None:

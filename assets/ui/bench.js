@@ -192,6 +192,7 @@
     /* ---- what is seen ---- */
 
     changed(wait = SETTLE_MS) {
+      this.fail("");
       this.draw();
       this.keep();
       this.madePane.classList.add("stale");
@@ -218,7 +219,6 @@
 
     async prepare() {
       const asked = ++this.asked;
-      this.fail("");
       this.madePane.setAttribute("aria-busy", "true");
       const source = await this.server.prepare_source({ ...this.picture, crop: this.crop }).catch(() => ({ error: SILENT }));
       if (asked !== this.asked) return;
@@ -242,7 +242,7 @@
     /* What tokens make of a picture is the model's: another one makes something else of it. */
     follow(version) {
       if (!version || version === this.version) return;
-      if (this.version && this.picture) this.prepare();
+      if (this.version && this.picture) this.changed(0);
       this.version = version;
     }
 

@@ -396,7 +396,7 @@ window.dalleStudio ??= (() => {
       if (state.image) this.node.dataset.image = state.image;
       this.node.disabled = !state.image;
       this.node.dataset.state = state.state;
-      this.picture(state.image ? original(state.image) : state.preview, painted);
+      this.picture(...(state.image ? [original(state.image), 1] : [state.preview, painted]));
       this.node.setAttribute("aria-label", this.label(state));
       this.star.hidden = !state.starred;
       if (state.match) this.describe(state);

@@ -135,7 +135,10 @@ def test_a_bad_file_leaves_the_picture_that_was_there(
     _choose(page, _picture(tmp_path, 120, 60))
     page.locator(".made:not(.stale) img").wait_for()
     (tmp_path / "notes.txt").write_bytes(b"words")
-    _choose(page, tmp_path / "notes.txt")
+    before = page.locator(".made img").get_attribute("src")
+    page.locator(".cut").press("Shift+ArrowLeft")
+    _choose(page, tmp_path / "notes.txt")  # while the studio is asked about the square
+    expect(page.locator(".made img")).not_to_have_attribute("src", str(before))
     expect(page.locator(".bench-error")).to_contain_text("it is something else")
     expect(page.locator(".made:not(.stale) img")).to_be_visible()
     expect(page.locator(".made")).to_have_attribute("aria-busy", "false")

@@ -49,12 +49,26 @@ def test_candidates_paint_live_then_the_best_come_first(served: Served, visit: C
     expect(best).to_have_count(4)
     expect(best.locator(".rank")).to_have_text(["#1", "#2", "#3", "#4"])
     expect(best.first).to_contain_text("of random pairs")
-    assert sum(page.evaluate("window.jumps ?? []")) < 0.02
+    assert sum(page.evaluate("window.jumps ?? []")) < 0.005
+    assert {tile.evaluate("tile => tile.style.getPropertyValue('--painted')") for tile in best.all()} == {"1"}
     page.get_by_role("button", name="Show the rest (5)").click()
     expect(page.locator(".grid.rest .tile")).to_have_count(5)
     expect(page.locator(".grid.rest .tile").first).to_be_visible()
     assert visitor.errors == []
     assert visitor.strays == []
+
+
+def test_in_the_dark_no_slider_shines(served: Served, visit: Callable[[str], Visit]) -> None:
+    visitor = visit(served.url)
+    visitor.page.emulate_media(color_scheme="dark")
+    page = visitor.open()
+    page.locator(".drawer > button").first.click()
+    slider = page.get_by_role("slider").first
+    track, line = (
+        slider.evaluate(f"node => getComputedStyle(node).getPropertyValue('{name}')")
+        for name in ("--neutral-200", "--line-strong")
+    )
+    assert track == line != ""
 
 
 def test_stop_keeps_what_is_finished(served: Served, visit: Callable[[str], Visit]) -> None:

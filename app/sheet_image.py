@@ -1,20 +1,20 @@
 """A sheet as one PNG: pictures in a grid, rows and columns labelled. Knows Pillow and texts, nothing of jobs.
 
-Fonts are the system's: the first that has every character. Labels that no font here can draw become numbers, and the
-file's description, which image viewers show, says what they stand for.
+Labels that no font here can draw become numbers, and the file's description, which image viewers show, says what they
+stand for.
 """
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import ceil, sqrt
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+from dalle_core.fonts import Font, can_draw, font_for, system_fonts
+
 Labels = tuple[str, Sequence[str]]  # an axis' title, and its values'
 
 CELL = 144  # the least that a picture takes, in pixels
@@ -23,15 +23,6 @@ MARGIN = 28
 ROW_HEAD = 190
 LINES = 3
 PAPER, INK, SOFT, WELL = "#ffffff", "#1d2023", "#565d62", "#e6e8e8"
-# Looked for by name where each system keeps its fonts; those with Chinese last.
-FONTS = (
-    ("NotoSans-Regular.ttf", 0), ("DejaVuSans.ttf", 0), ("segoeui.ttf", 0), ("Arial.ttf", 0), ("Helvetica.ttc", 0),
-    ("NotoSansCJK-Regular.ttc", 2), ("NotoSansSC-Regular.otf", 0), ("NotoSansCJKsc-Regular.otf", 0),
-    ("SourceHanSansSC-Regular.otf", 0), ("PingFang.ttc", 0), ("Hiragino Sans GB.ttc", 0), ("STHeiti Light.ttc", 0),
-    ("msyh.ttc", 0), ("simhei.ttf", 0), ("wqy-microhei.ttc", 0), ("wqy-zenhei.ttc", 0),
-    ("DroidSansFallbackFull.ttf", 0), ("DroidSansFallback.ttf", 0), ("Arial Unicode.ttf", 0),
-)  # fmt: skip
-UNASSIGNED = "\U0010fffd"  # what a font shows for this, it shows for every character it lacks
 
 
 @dataclass(frozen=True)
@@ -64,39 +55,9 @@ def draw_sheet(
     return _to_png(_under(heading, grid), name, numbered)
 
 
-def can_draw(font: Font, text: str) -> bool:
-    """Whether the font has every character of `text`."""
-    lacking = _glyph(font, UNASSIGNED)
-    return all(character.isspace() or _glyph(font, character) != lacking for character in set(text))
-
-
-@lru_cache(maxsize=4096)
-def _glyph(font: Font, character: str) -> tuple[tuple[int, int], bytes]:
-    mask = font.getmask(character)
-    return mask.size, bytes(mask)
-
-
-@lru_cache(maxsize=8)
-def _system_fonts(size: int) -> tuple[Font, ...]:
-    return tuple(_found(size))
-
-
-def _found(size: int) -> Iterator[Font]:
-    for name, index in FONTS:
-        try:
-            yield ImageFont.truetype(name, size, index)
-        except OSError:
-            continue
-    yield ImageFont.load_default(size)
-
-
-def _font_for(text: str, size: int, fonts: Sequence[Font]) -> Font | None:
-    return next((font for font in fonts or _system_fonts(size) if can_draw(font, text)), None)
-
-
 def _drawable(labels: Sequence[str], numbered: list[str], title: str, fonts: Sequence[Font]) -> list[str]:
     """The labels, or their numbers where no font can draw them all; then `numbered` says what they stand for."""
-    if all(_font_for(label, 14, fonts) for label in labels):
+    if all(font_for(label, 14, fonts) for label in labels):
         return list(labels)
     numbered += [f"{title} {number}: {label}" for number, label in enumerate(labels, start=1)]
     return [str(number) for number in range(1, len(labels) + 1)]
@@ -168,15 +129,15 @@ def _under(heading: Sequence[tuple[str, Font, str, int]], grid: Image.Image) -> 
 
 def _paragraph(text: str, size: int, colour: str, fonts: Sequence[Font]) -> list[tuple[str, Font, str, int]]:
     """Text with its font, colour and line height; without the characters that no font has."""
-    font = _font_for(text, size, fonts)
+    font = font_for(text, size, fonts)
     if font is None:
-        font = (fonts or _system_fonts(size))[-1]
+        font = (fonts or system_fonts(size))[-1]
         text = "".join(character if can_draw(font, character) else "·" for character in text)
     return [(text, font, colour, round(size * 1.4))] if text else []
 
 
 def _block(text: str, width: int, size: int, fonts: Sequence[Font]) -> Block:
-    font = _font_for(text, size, fonts) or (fonts or _system_fonts(size))[-1]
+    font = font_for(text, size, fonts) or (fonts or system_fonts(size))[-1]
     lines = _wrap(text, font, width, LINES)
     return Block(tuple(lines), font, len(lines) * round(size * 1.35))
 

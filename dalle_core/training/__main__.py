@@ -47,8 +47,10 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--prompts", type=int, help="in each of the six categories")
     evaluate.add_argument("--pictures", type=int, help="held-out pictures that are completed and varied")
     evaluate.add_argument("--candidates", type=int, help="painted for each prompt, then reranked")
-    sheet = stages.add_parser("sheet", parents=[common], help="contact sheets: reconstructions, and prompts × samples")
-    sheet.add_argument("--out", type=Path, default=Path("docs"))
+    sheet = stages.add_parser("sheet", parents=[common], help="contact sheets: reconstructions, samples, completions …")
+    sheet.add_argument("--out", type=Path, default=Path("docs/sheets"))
+    sheet.add_argument("--only", nargs="+", default=[], metavar="NAME", help="some of them: reconstructions, samples, "
+                       "prompts, completions, variations, styles")  # fmt: skip
     bundle = stages.add_parser("bundle", parents=[common], help="write the finished model's folder")
     bundle.add_argument("--out", type=Path, default=Path("assets/models"))
     bundle.add_argument("--name", default="", help="default: the preset's; my-<preset's> for your own pictures")
@@ -93,7 +95,7 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.stage == "evaluate":
         _evaluate(arguments, workshop)
     elif arguments.stage == "sheet":
-        for path in sheets.sheets(workshop, arguments.out):
+        for path in sheets.sheets(workshop, arguments.out, arguments.only):
             print(path)
     elif arguments.stage == "bundle":
         print(bundle.bundle(workshop, arguments.out, arguments.name))

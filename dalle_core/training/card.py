@@ -4,7 +4,7 @@ from typing import Any
 
 from dalle_core.checkpoints import read_json
 from dalle_core.training.art import NAMES, SOURCES
-from dalle_core.training.loop import read_metrics
+from dalle_core.training.loop import read_machine, read_metrics
 from dalle_core.training.presets import STAGES
 from dalle_core.training.workshop import Workshop
 
@@ -85,25 +85,27 @@ def _own_data(workshop: Workshop) -> list[str]:
 
 
 def _cost(workshop: Workshop) -> list[str]:
-    lines = ["| network | parameters | steps | batch | hours, 2 CPU cores |", "|---|---|---|---|---|"]
+    lines = ["| network | parameters | steps | batch | minutes | on |", "|---|---|---|---|---|---|"]
     for stage, stretches in training_record(workshop).items():
         count = sum(p.numel() for p in workshop.build(stage).parameters())
-        steps, batches, hours = (" + ".join(f"{stretch[name]:g}" for stretch in stretches)
-                                 for name in ("steps", "batch", "hours"))  # fmt: skip
-        lines.append(f"| {stage} | {count / 1e6:.1f} M | {steps} | {batches} | {hours} |")
+        steps, batches = (" + ".join(f"{stretch[name]:g}" for stretch in stretches) for name in ("steps", "batch"))
+        minutes = " + ".join(f"{60 * stretch['hours']:.1f}" for stretch in stretches)
+        machines = ", ".join(dict.fromkeys(str(stretch.get("machine") or "CPU") for stretch in stretches))
+        lines.append(f"| {stage} | {count / 1e6:.1f} M | {steps} | {batches} | {minutes} | {machines} |")
     return [*lines, "", "Judge and grader measure the model in the figures below and are not part of the bundle."]
 
 
-def training_record(workshop: Workshop) -> dict[str, list[dict[str, float]]]:
+def training_record(workshop: Workshop) -> dict[str, list[dict[str, Any]]]:
     """By network, each stretch of training: what the model had behind it when it was taken up, then this run's."""
     path = workshop.folder / RECORD
-    earlier: dict[str, list[dict[str, float]]] = read_json(path) if path.exists() else {}
-    record: dict[str, list[dict[str, float]]] = {}
+    earlier: dict[str, list[dict[str, Any]]] = read_json(path) if path.exists() else {}
+    record: dict[str, list[dict[str, Any]]] = {}
     for stage in STAGES:
-        stretches = list(earlier.get(stage, []))
-        if rows := read_metrics(workshop.folder / stage):
+        stretches, folder = list(earlier.get(stage, [])), workshop.folder / stage
+        if rows := read_metrics(folder):
             batch = getattr(workshop.preset.schedules, stage).batch
-            stretches.append({"steps": rows[-1]["step"], "batch": batch, "hours": round(rows[-1]["seconds"] / 3600, 2)})
+            stretches.append({"steps": rows[-1]["step"], "batch": batch, "hours": round(rows[-1]["seconds"] / 3600, 4),
+                              "machine": read_machine(folder)})  # fmt: skip
         if stretches:
             record[stage] = stretches
     return record

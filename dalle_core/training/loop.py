@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from dalle_core.checkpoints import atomic_path
+from dalle_core.checkpoints import atomic_path, read_json, write_json
 from dalle_core.device import bfloat16_pays
 from dalle_core.errors import TrainingError
 from dalle_core.training.muon import Muon, hidden_matrices
@@ -90,6 +90,7 @@ class Progress:
 CHECKPOINT_SECONDS = 300.0  # what a cut-off run loses at most
 LOG_EVERY = 20  # steps; reading a figure waits for an accelerator, which has better things to do
 
+MACHINE = "machine.json"
 COMPILE_FROM = 1000  # steps: a shorter run would end before compiling has paid
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -149,6 +150,7 @@ class Run:
         A run that stopped early for want of patience stays stopped.
         """
         self.resume()
+        self._say_where()
         progress, schedule = self.progress, self.schedule
         started, before = time.monotonic(), progress.seconds
         bar = tqdm(total=None if schedule.minutes else schedule.steps, initial=progress.step, desc=self.folder.name,
@@ -174,6 +176,18 @@ class Run:
         bar.close()
         self.save()
         return progress
+
+    def _say_where(self) -> None:
+        """Write down what computes this run, for whoever reads how long it took."""
+        cuda = self.device.type == "cuda"
+        name = (
+            torch.cuda.get_device_name(self.device)
+            if cuda
+            else f"{self.device.type}, {torch.get_num_threads()} threads"
+        )
+        if self.world.leads:
+            write_json(self.folder / MACHINE, {"machine": name, "processes": self.world.size,
+                                               "precision": self.progress.precision})  # fmt: skip
 
     def _over(self, until: int | None = None) -> bool:
         """Whether the schedule's end is reached, or step `until`."""
@@ -313,6 +327,16 @@ def _precision(asked: str, device: torch.device) -> str:
     if asked == "auto":
         return "bf16" if bfloat16_pays(device) else "fp32"
     return asked
+
+
+def read_machine(folder: Path) -> str:
+    """What computed the run last, in words; nothing where that was not written down."""
+    path = folder / MACHINE
+    if not path.exists():
+        return ""
+    found = read_json(path)
+    several = f"{found['processes']} × " if found["processes"] > 1 else ""
+    return f"{several}{found['machine']}, {found['precision']}"
 
 
 def read_metrics(folder: Path) -> list[dict[str, float]]:

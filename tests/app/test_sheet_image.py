@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageFont
 
-from app.sheet_image import can_draw, draw_sheet
+from app.sheet_image import draw_sheet
+from dalle_core.fonts import can_draw
 
 RED = (200, 30, 30)
 

@@ -236,11 +236,16 @@ class TestFiles:
         with pytest.raises(OSError, match="no space left"):
             run.save()
         assert (tmp_path / "checkpoint.pt").read_bytes() == before
-        assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.pt"}
+        assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.pt", "machine.json"}
 
     def test_no_temporary_files_are_left(self, tmp_path: Path):
         start(tmp_path).train()
-        assert {path.name for path in tmp_path.iterdir()} == {"best.pt", "checkpoint.pt", "metrics.jsonl"}
+        assert {path.name for path in tmp_path.iterdir()} == {
+            "best.pt",
+            "checkpoint.pt",
+            "machine.json",
+            "metrics.jsonl",
+        }
 
     @pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 cut off"])
     def test_a_damaged_checkpoint_is_named(self, tmp_path: Path, content: bytes):

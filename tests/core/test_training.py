@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from dalle_core.errors import TrainingError
@@ -17,6 +18,7 @@ from dalle_core.training.card import training_record
 from dalle_core.training.loop import Run, read_metrics
 from dalle_core.training.objectives import TransformerObjective
 from dalle_core.training.presets import preset
+from dalle_core.training.sheets import SHEETS
 from dalle_core.training.workshop import Workshop
 
 
@@ -31,7 +33,10 @@ def test_every_stage_leaves_its_files(project: Path) -> None:
     assert {"single object, best of 2", "held-out bits per image token"} <= {row["name"] for row in figures["rows"]}
     for sheet in ("nearest.png", "judged.png"):
         assert (runs / sheet).stat().st_size > 1000
-    assert (project / "sheets" / "samples.png").exists()
+    written = {path.name for path in (project / "sheets").iterdir()}
+    assert written == {f"{name}.webp" for name in SHEETS if name != "prompts"}
+    with Image.open(project / "sheets" / "samples.webp") as sheet:
+        assert sheet.size == (8 * 36 + 16, 12 * 62 + 8)
     assert "red disc" not in (project / "models" / "my-test" / "MODEL_CARD.md").read_text()
 
 
@@ -171,6 +176,15 @@ def test_a_model_of_ones_own_art_says_so(model_folder: Path) -> None:
     assert "19 pictures" in card
     assert "iconify" not in card
     assert "Apache" not in card
+
+
+def test_a_sheet_that_there_is_not_is_refused(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--preset", "test", "--art", str(project / "art"), "--runs", str(project / "runs")]
+    assert main(["sheet", *common, "--out", str(tmp_path / "new"), "--only", "samples", "faces"]) == 1
+    assert "no sheet 'faces'; expected some of reconstructions, samples" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_bundle_s_name_stays_in_its_folder(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

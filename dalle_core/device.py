@@ -13,6 +13,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 def pick_device(name: str) -> torch.device:
     """`auto` prefers CUDA, then Apple's MPS, then the CPU; a named device that is not there is an error."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if available["cuda"]:
+        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans each new length of a cache anew, which a token brings
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
     if name not in available:

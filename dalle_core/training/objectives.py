@@ -221,7 +221,7 @@ class TransformerObjective:
         device = next(self.model.parameters()).device
         text = moved(torch.from_numpy(text_ids), device)
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
-            tokens = self.dvae.encode(images.to(device))  # codes are rounded: only fp32 gives the true ones
+            tokens = self.dvae.encode(images.to(device))  # codes are rounded: bf16 would give others
             plain = moved(torch.from_numpy(plain_ids), device)
             sentences = self.clip.encode_texts(plain, self.tokenizer.pad_id) if self.clip else None
         text_nll, image_nll = self.model(text, tokens, sentences, None if shown is None else moved(shown, device))

@@ -58,7 +58,7 @@ PRESETS = {
                             ema=0.98, evaluate_every=100),
         ),
     ),
-    # One H100-class GPU: 25 minutes in all (docs/training.md). Two CPU cores: some ten times the cost of emblem-64.
+    # Ten minutes on one H200, by the clock (docs/training.md); on two CPU cores some ten times emblem-64's a picture.
     "emblem-128": Preset(
         name="emblem-128",
         render_size=256,

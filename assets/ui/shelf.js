@@ -9,7 +9,8 @@
   const NARROW = 860;
   const AHEAD = 700; // px above and below the window that are drawn, too
   const HURRY = 90; // px between two steps of a scroll
-  const REST = 90; // ms after the last one
+  const REST = 90; // ms after the last of them
+  const READY = 240; // pictures beyond the last one drawn, that the next windows have what to show
   const HOLD = 450; // ms of a finger on a picture that select it
   const MOST = 5000; // selected at once
 
@@ -25,6 +26,7 @@
       this.pictures = new Map();
       this.places = new Map();
       this.active = null; // id
+      this.hurried = -Infinity; // when a step was last one of a hurry
       this.edition = 0; // counts what was put onto it, so that it is drawn anew
       this.anchor = null; // where a range begins
       const later = () => { this.frame ??= requestAnimationFrame(() => { this.frame = null; this.draw(); }); };
@@ -105,17 +107,18 @@
       if (span !== this.span) this.lay(first, last); // most steps of a scroll show the same cards
       this.span = span;
       this.fetch(top);
-      if (last >= this.ids.length - 2 * this.columns) this.act.more();
+      if (this.ids.length - last < READY) this.act.more();
     }
 
     /* Nobody sees what flies past: while the page hurries, thumbnails are not asked for. */
     fetch(top) {
-      const hurries = Math.abs(top - (this.top ?? top)) > HURRY;
+      const now = performance.now();
+      if (Math.abs(top - (this.top ?? top)) > HURRY) this.hurried = now;
       this.top = top;
       clearTimeout(this.resting);
-      if (hurries) this.resting = setTimeout(() => this.fetch(this.top), REST);
-      else for (const id of this.bare) this.cards.get(id).querySelector("img").src = thumbnail(id);
-      if (!hurries) this.bare.clear();
+      if (now - this.hurried < REST) return void (this.resting = setTimeout(() => this.fetch(this.top), REST));
+      for (const id of this.bare) this.cards.get(id).querySelector("img").src = thumbnail(id);
+      this.bare.clear();
     }
 
     lay(first, last) {
@@ -146,7 +149,7 @@
 
     card(picture) {
       const image = make("img", { alt: "", decoding: "async", draggable: "false" });
-      const frame = make("span", { class: "frame" }, image, make("span", { class: "tick", "aria-hidden": "true" }), make("span", { class: "star", text: "★", "aria-hidden": "true" }), make("span", { class: "many", "aria-hidden": "true" }));
+      const frame = make("span", { class: "frame" }, image, make("span", { class: "tick", "aria-hidden": "true" }));
       const card = make("div", { class: "card", role: "option", "data-id": picture.image, title: picture.prompt }, frame, make("span", { class: "name", text: picture.prompt || t("Without words") }));
       image.addEventListener("error", () => frame.classList.add("gone"));
       this.bare.add(picture.image);
@@ -159,9 +162,18 @@
       card.classList.toggle("starred", starred);
       card.classList.toggle("stacked", stack > 1);
       card.setAttribute("aria-selected", String(selected));
-      setText(card.querySelector(".many"), stack > 1 ? String(stack) : "");
+      this.badge(card.firstChild, "star", starred ? "★" : "");
+      this.badge(card.firstChild, "many", stack > 1 ? String(stack) : "");
       const facts = [prompt || t("Without words"), starred && t("Starred"), stack > 1 && t("stack of {count}", { count: stack })];
       card.setAttribute("aria-label", facts.filter(Boolean).join(", "));
+    }
+
+    /* Most pictures have none, and what is not there need not be laid out while they fly past. */
+    badge(frame, name, text) {
+      const badge = frame.querySelector(`.${name}`);
+      if (!text) badge?.remove();
+      else if (badge) setText(badge, text);
+      else frame.append(make("span", { class: name, text, "aria-hidden": "true" }));
     }
 
     /* ---- the keyboard ---- */

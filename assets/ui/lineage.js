@@ -32,6 +32,7 @@ window.dalleStudio.lineage = (() => {
     connect(lines, family.links, nodes);
     const here = nodes.get(image);
     tree.scrollLeft = here.offsetLeft - (tree.clientWidth - here.offsetWidth) / 2;
+    tree.scrollTop = here.offsetTop - (tree.clientHeight - here.offsetHeight) / 2;
   }
 
   async function branch(dialog, image) {
@@ -51,7 +52,10 @@ window.dalleStudio.lineage = (() => {
     const columns = lines.parentElement;
     lines.setAttribute("width", columns.scrollWidth);
     lines.setAttribute("height", columns.scrollHeight);
-    const side = node => ({ x: node.offsetLeft, y: node.offsetTop + node.firstChild.offsetHeight / 2, far: node.offsetLeft + node.offsetWidth });
+    const side = node => {
+      const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = node.firstChild, x = node.offsetLeft + offsetLeft;
+      return { x, y: node.offsetTop + offsetTop + offsetHeight / 2, far: x + offsetWidth };
+    };
     for (const { parent, child } of links) {
       const from = side(nodes.get(parent)), to = side(nodes.get(child)), middle = (from.far + to.x) / 2;
       const path = document.createElementNS(SVG, "path");

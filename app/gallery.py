@@ -227,11 +227,11 @@ class Gallery:
 
     # Two pictures, and families
 
-    def compare(self, first_id: str, second_id: str) -> Comparison:
-        """What the recipes of two pictures say differently."""
-        if first_id == second_id:
+    def compare(self, image_ids: Sequence[str]) -> Comparison:
+        """What the recipes of two pictures say differently. Raises RequestError where they are not two."""
+        if len(image_ids) != 2 or len(set(image_ids)) != 2:
             raise RequestError("Choose two different pictures to compare.")
-        first, second = (self.history.image(image_id, in_trash=True) for image_id in (first_id, second_id))
+        first, second = (self.history.image(image_id, in_trash=True) for image_id in image_ids)
         return Comparison(image_view(first), image_view(second), differences(first, second))
 
     def family(self, image_id: str) -> Family:

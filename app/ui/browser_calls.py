@@ -35,7 +35,7 @@ def browser_calls(studio: Studio) -> list[Callable[[Any], Any]]:
         return answer(lambda: family_payload(studio.gallery.family(ulid(asked, "image"))))
 
     def compare_pictures(asked: Any) -> Payload:
-        return answer(lambda: comparison_payload(studio.gallery.compare(*_two(ids(asked, "images")))))
+        return answer(lambda: comparison_payload(studio.gallery.compare(ids(asked, "images"))))
 
     def trash_pictures(asked: Any) -> Payload:
         return answer(lambda: _trash(studio, asked))
@@ -93,12 +93,6 @@ def _mark(studio: Studio, asked: Any) -> Payload:
         if isinstance(wanted := value(asked, name), bool):
             mark(image_id, wanted)
     return _details(studio, studio.image(image_id))
-
-
-def _two(images: list[str]) -> tuple[str, str]:
-    """A comparison of anything but two is one of none, which the service layer refuses."""
-    first, second, *_ = [*images, "", ""]
-    return first, second
 
 
 def _trash(studio: Studio, asked: Any) -> Payload:

@@ -451,16 +451,17 @@ def test_marks_and_painting_at_once_lose_nothing(gallery: Gallery) -> None:
 
 def test_what_differs_between_two_pictures(gallery: Gallery, made: dict[str, list[str]]) -> None:
     (first, second), (pear,) = made["apples"], made["pears"]
-    rows = {row.name: (row.first, row.second) for row in gallery.compare(first, second).rows}
+    rows = {row.name: (row.first, row.second) for row in gallery.compare([first, second]).rows}
     assert rows == {"Seed": ("0", "1"), "Score": ("0.90", "0.80"), "Tokens": ("1 of 4 differ", "1 of 4 differ")}
-    rows = {row.name: (row.first, row.second) for row in gallery.compare(first, pear).rows}
+    rows = {row.name: (row.first, row.second) for row in gallery.compare([first, pear]).rows}
     assert rows["Prompt"] == ("red apple", "pear")
     assert rows["Model"] == ("fake", "other")
     assert rows["Kind"] == ("generate", "complete")
-    with pytest.raises(RequestError, match="two different"):
-        gallery.compare(first, first)
+    for chosen in ([], [first], [first, first], [first, second, pear]):
+        with pytest.raises(RequestError, match="two different"):
+            gallery.compare(chosen)
     with pytest.raises(NotFound):
-        gallery.compare(first, "nothing")
+        gallery.compare([first, "nothing"])
 
 
 def test_a_family_has_ancestors_descendants_and_what_binds_them(gallery: Gallery) -> None:

@@ -56,6 +56,13 @@ def test_whatever_is_asked_is_answered_and_changes_nothing(
     assert dump(settings) == before
 
 
+def test_a_comparison_of_one_says_that_it_takes_two(gallery: Gallery, calls: Calls) -> None:
+    image_ids = paint(gallery.history, "apple", 3)
+    assert "rows" in calls["compare_pictures"]({"images": image_ids[:2]})
+    for chosen in ([], image_ids[:1], image_ids, image_ids[:1] * 2):
+        assert calls["compare_pictures"]({"images": chosen})["error"] == "Choose two different pictures to compare."
+
+
 def test_a_page_tells_its_total_and_what_is_not_shown(gallery: Gallery, calls: Calls) -> None:
     for number in range(PAGE + 1):
         paint(gallery.history, f"apple {number}", 2)

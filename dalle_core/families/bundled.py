@@ -15,6 +15,7 @@ from dalle_core.dvae import DiscreteVAE
 from dalle_core.errors import CheckpointError
 from dalle_core.families.base import Conditioning, ModelSpec, Pace
 from dalle_core.families.registry import CONFIG, read_spec
+from dalle_core.packing import pack_linears
 from dalle_core.rerank import CLIPReranker
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.transformer import DecodeState, Outline, Transformer
@@ -141,6 +142,8 @@ def load_bundled(folder: Path, device: torch.device) -> BundledModel:
     tokenizer = TextTokenizer.load(
         folder / "tokenizer.json", transformer.config.text_length, transformer.config.vocab_size
     )
+    if device.type == "cpu":
+        pack_linears(transformer)
     clip.eval().requires_grad_(False).to(device)
     reranker = CLIPReranker(f"{spec.name}-clip", clip, tokenizer, tuple(config.get("baseline_scores", ())))
     return BundledModel(spec, dvae, transformer, tokenizer, reranker, device)

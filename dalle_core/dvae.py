@@ -85,11 +85,13 @@ class DiscreteVAE(nn.Module):
         return self.quantizer.to_tokens(self.encoder(images)).flatten(1)
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """(B, h·w) int64 → (B, 3, S, S) in [0, 1]."""
+        """(B, h·w) int64 → (B, 3, S, S) in [0, 1]; of the first rows of tokens alone, as many rows of pixels."""
         grid = self.config.grid
-        if tokens.ndim != 2 or tokens.shape[1] != grid * grid:
-            raise ValueError(f"expected tokens of shape (B, {grid * grid}), got {tuple(tokens.shape)}")
-        outputs = self.decoder(self.quantizer.from_tokens(tokens.view(-1, grid, grid)))
+        if tokens.ndim != 2 or tokens.shape[1] % grid or not 0 < tokens.shape[1] <= grid * grid:
+            raise ValueError(
+                f"expected tokens of shape (B, {grid * grid}), got {tuple(tokens.shape)}, no rows of {grid} either"
+            )
+        outputs = self.decoder(self.quantizer.from_tokens(tokens.view(len(tokens), -1, grid)))
         return self.likelihood.pixels(outputs).clamp(0, 1)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dalle_core.checkpoints import check_hash, load_weights, read_json
@@ -87,8 +88,16 @@ class BundledModel:
 
     @torch.inference_mode()
     def tokens_to_images(self, tokens: Tensor, filled: int) -> Tensor:
+        """An unfinished picture is decoded down to one blank row below what there is, and white from there on.
+
+        That costs half as much over a picture's rows, and what is painted looks more as it will: the decoder's norms
+        take in less that is blank.
+        """
         known = torch.arange(tokens.shape[1]) < filled
-        return self.dvae.decode(torch.where(known, tokens, self.blank_tokens).to(self.device)).cpu()
+        rows = min(self.spec.rows, -(-filled // self.spec.cols) + 1)
+        shown = torch.where(known, tokens, self.blank_tokens)[:, : rows * self.spec.cols]
+        images = self.dvae.decode(shown.to(self.device)).cpu()
+        return F.pad(images, (0, 0, 0, self.spec.image_size - images.shape[2]), value=1.0)
 
     @torch.inference_mode()
     def prefill(self, conditioning: Conditioning, prefix_tokens: Tensor, count: int) -> tuple[BundledState, Tensor]:

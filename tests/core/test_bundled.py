@@ -115,12 +115,21 @@ def test_a_cut_prompt_is_noted(model: BundledModel) -> None:
     assert "longer than the model reads" in started.notes[0]
 
 
-def test_previews_show_the_painted_rows_as_they_will_be(model: BundledModel) -> None:
-    """The first row of tokens decodes alike, up to the decoder's blur from what is not there yet."""
+def test_previews_show_what_is_painted_and_leave_the_rest_white(model: BundledModel) -> None:
+    """Down to one row of tokens below, into which the decoder blurs what there is."""
     tokens = model.image_to_tokens(torch.rand(1, 3, 32, 32))
     garbage = tokens.clone()
     garbage[:, 8:] = 7
-    assert torch.equal(model.tokens_to_images(tokens, 8), model.tokens_to_images(garbage, 8))
+    preview = model.tokens_to_images(tokens, 8)
+    assert torch.equal(preview, model.tokens_to_images(garbage, 8))
+    assert preview.shape == (1, 3, 32, 32)
+    assert not bool((preview[:, :, :16] == 1).all())
+    assert bool((preview[:, :, 24:] == 1).all())
+
+
+def test_a_finished_picture_is_decoded_whole(model: BundledModel) -> None:
+    tokens = model.image_to_tokens(torch.rand(2, 3, 32, 32))
+    assert torch.equal(model.tokens_to_images(tokens, 16), model.dvae.decode(tokens))
 
 
 def test_a_missing_folder_or_file(copy: Path, tmp_path: Path) -> None:

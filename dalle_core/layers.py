@@ -89,6 +89,11 @@ class KVCache:
         self.values[layer, :, :, self.filled : end] = values
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
+    def repeat(self, count: int) -> None:
+        """Hold `count` copies of each row, one after another: (layers, B·count, H, T, D)."""
+        self.keys = self.keys.repeat_interleave(count, dim=1)
+        self.values = self.values.repeat_interleave(count, dim=1)
+
 
 class Attention(nn.Module):
     """Multi-head self-attention with normalised queries and keys (Henry et al., 2010.04245). (B, T, C) → (B, T, C)."""

@@ -212,14 +212,19 @@ class Transformer(nn.Module):
 
     # --- decoding ---
 
-    def prefill(self, text: Tensor, prefix: Tensor, sentence: Tensor | None = None) -> tuple[DecodeState, Tensor]:
-        """(R, T) text ids, (R, P) given tokens, (R, F) sentence features or None → the state and the (R, L) logits of
-        the next token's first digit.
+    def prefill(self, text: Tensor, prefix: Tensor, sentence: Tensor | None = None,
+                count: int = 1) -> tuple[DecodeState, Tensor]:  # fmt: skip
+        """(R, T) text ids, (R, P) given tokens, (R, F) sentence features or None → the state of `count` pictures each,
+        and the (R·count, L) logits of the next token's first digit. What pictures have in common is read once.
         """
         config, told = self.config, self._told(sentence, len(text))
         stream = self._stream(text, split_digits(prefix, config.levels), told)
         cache = KVCache(config.layers, len(text), config.heads, config.length, config.width // config.heads, stream)
         hidden = self._trunk(stream, cache)[:, -1]
+        if count > 1:
+            cache.repeat(count)
+            hidden = hidden.repeat_interleave(count, dim=0)
+            told = told.repeat_interleave(count, dim=0) if told.ndim else told
         state = DecodeState(cache, hidden, prefix.shape[1], [], told)
         return state, self._digit_logits(state)
 

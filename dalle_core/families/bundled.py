@@ -102,11 +102,9 @@ class BundledModel:
     @torch.inference_mode()
     def prefill(self, conditioning: Conditioning, prefix_tokens: Tensor, count: int) -> tuple[BundledState, Tensor]:
         told: Told = conditioning.value
-        text = told.ids.repeat_interleave(count, dim=0)  # (G·B, T)
-        sentences = None if told.sentences is None else told.sentences.repeat_interleave(count, dim=0)
         groups = len(conditioning.prompts)
-        prefix = prefix_tokens.to(self.device).expand(len(text), -1)
-        decode, logits = self.transformer.prefill(text, prefix, sentences)
+        prefix = prefix_tokens.to(self.device).expand(groups, -1)
+        decode, logits = self.transformer.prefill(told.ids, prefix, told.sentences, count)
         outline = None
         if told.outlines is not None:
             outline = Outline(self.transformer.head, told.outlines, count, prefix.shape[1])

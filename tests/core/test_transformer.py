@@ -73,6 +73,18 @@ def test_cached_decoding_equals_one_pass_when_told_a_sentence(told: Transformer,
     torch.testing.assert_close(decoded, image_nll[:, prefix:], atol=1e-5, rtol=0)
 
 
+def test_several_pictures_of_one_text_are_as_if_each_had_read_it(told: Transformer) -> None:
+    (text, tokens), sentence = random_batch(2), random_sentences(2)
+    prefix, digits = tokens[:, :4], split_digits(random_batch(6)[1][:, 4], TINY.levels)
+    shared = told.prefill(text, prefix, sentence, count=3)
+    row = torch.arange(2).repeat_interleave(3)
+    each = told.prefill(text[row], prefix[row], sentence[row])
+    torch.testing.assert_close(shared[1], each[1], atol=1e-5, rtol=0)
+    for chosen in digits.unbind(-1):
+        logits = (told.next_logits(state, chosen) for state, _ in (shared, each))
+        torch.testing.assert_close(*logits, atol=1e-5, rtol=0)
+
+
 def test_a_sentence_changes_every_image_token_and_no_text(told: Transformer) -> None:
     (text, tokens), sentence = random_batch(), random_sentences()
     before, after = told(text, tokens, sentence), told(text, tokens, -sentence)

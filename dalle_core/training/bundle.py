@@ -23,6 +23,7 @@ from dalle_core.training.workshop import Workshop
 
 NETWORKS = ("dvae", "transformer", "clip")
 BASELINE_PAIRS = 4000
+PREVIEWS = 8  # steps in which a picture grows; each costs about as much as half a row of tokens
 
 
 def model_name(workshop: Workshop) -> str:
@@ -52,6 +53,7 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
         can_encode=True,
         sha256="",
         styles=styles,
+        preview_rows=max(1, config.rows // PREVIEWS),
     )
     plain = CLIPReranker(f"{spec.name}-clip", clip, tokenizer)
     reranker = CLIPReranker(plain.name, clip, tokenizer, baseline_scores(plain, workshop))

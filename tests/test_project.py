@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-OWN = {"app", "dalle_core", "tests"}
+OWN = {"app", "benchmarks", "dalle_core", "tests"}
 FORBIDDEN = {"accelerate", "compel", "controlnet-aux", "diffusers", "invisible-watermark", "k-diffusion", "xformers"}
 MORE = {"hub.py", "janus.py", "convert_janus.py", "rerankers.py"}  # downloads, and the families that need more
 PART_OF_GRADIO = {"fastapi", "gradio-client", "starlette", "uvicorn"}

@@ -7,7 +7,7 @@ from torch import nn
 from dalle_core.packing import PackedLinear, pack_linears
 
 pytestmark = pytest.mark.skipif(
-    not torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]
+    not torch.backends.mkldnn.is_available(),
     reason="PyTorch without oneDNN",
 )
 

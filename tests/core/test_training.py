@@ -35,8 +35,8 @@ def test_every_stage_leaves_its_files(project: Path) -> None:
         assert (runs / sheet).stat().st_size > 1000
     written = {path.name for path in (project / "sheets").iterdir()}
     assert written == {f"{name}.webp" for name in SHEETS if name != "prompts"}
-    with Image.open(project / "sheets" / "samples.webp") as sheet:
-        assert sheet.size == (8 * 36 + 16, 12 * 62 + 8)
+    with Image.open(project / "sheets" / "samples.webp") as samples:
+        assert samples.size == (8 * 36 + 16, 12 * 62 + 8)
     assert "red disc" not in (project / "models" / "my-test" / "MODEL_CARD.md").read_text()
 
 

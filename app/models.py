@@ -23,7 +23,7 @@ from dalle_core.families.registry import CONFIG, check_paints, memory_needed, on
 if TYPE_CHECKING:
     import torch
 
-DEFAULT_MODEL = "emblem-64"
+DEFAULT_MODEL = "emblem-128"
 CARD = "MODEL_CARD.md"
 MAX_CARD = 256 * 1024
 BATCH = 16  # rows of a batch of eight with guidance

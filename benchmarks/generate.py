@@ -31,7 +31,7 @@ def time_grid(model: ImageModel, request: GenerationRequest) -> tuple[float, flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "assets" / "models" / "emblem-64")
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "assets" / "models" / "emblem-128")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--count", type=int, default=16)
     parser.add_argument("--runs", type=int, default=5)

@@ -67,7 +67,7 @@ def fill(history: History, count: int) -> None:
 
 def insert_job(writer: sqlite3.Connection, chance: random.Random, moment: datetime) -> None:
     prompt, style, kind = some_prompt(chance), chance.choice(STYLES), chance.choice(KINDS)
-    text, model = f"{prompt}, {style}", chance.choice(("emblem-64", "emblem-64", "my-own"))
+    text, model = f"{prompt}, {style}", chance.choice(("emblem-128", "emblem-128", "my-own"))
     request = GenerationRequest(text, count=CANDIDATES, seed=chance.randrange(2**32))
     request_json, job_id = request_to_json(request), str(ULID.from_datetime(moment))
     job = {"id": job_id, "kind": kind, "request_json": request_json, "model": model, "app_version": "0"}
@@ -164,7 +164,7 @@ def measure_pages(gallery: Gallery, runs: int, ids: list[str]) -> None:
         "of a collection": Filters(collection_id="c"),
         "since a month": Filters(since=month),
         "of the best tenth": Filters(min_percentile=90),
-        "all of these at once": Filters("red", True, ("generate",), ("emblem-64",), ("noto",), min_percentile=50),
+        "all of these at once": Filters("red", True, ("generate",), ("emblem-128",), ("noto",), min_percentile=50),
         "with every candidate": Filters(everything=True),
     }.items():
         report(f"page: {name}", timed(lambda f=filters: gallery.page(f), runs), TARGETS["page"])  # type: ignore[misc]

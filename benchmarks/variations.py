@@ -130,10 +130,10 @@ def report(measure: Measure, model: ImageModel, strength: float, count: int, pro
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "assets" / "models" / "emblem-64")
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "assets" / "models" / "emblem-128")
     parser.add_argument("--art", type=Path, default=ROOT / "data" / "art")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs")
-    parser.add_argument("--preset", default="emblem-64")
+    parser.add_argument("--preset", default="emblem-128")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--count", type=int, default=4, help="variations of each picture, an even number")

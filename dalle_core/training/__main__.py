@@ -37,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
     art.add_argument("--captions", type=Path, help="its CSV with columns file, caption [, caption_zh, style]")
     stages.add_parser("text", parents=[common], help="learn the tokenizer")
     unbundle = stages.add_parser("unbundle", parents=[common], help="take a finished model up again, to train it on")
-    unbundle.add_argument("source", type=Path, help="the model's folder, for example assets/models/emblem-64")
+    unbundle.add_argument(
+        "source", type=Path, help="its folder; of the preset's shape, as assets/models/emblem-128 is of emblem-128's"
+    )
     for stage in ("dvae", "transformer", "clip", "judge", "grader"):
         network = stages.add_parser(stage, parents=[common], help=f"train (or resume) the {stage}")
         network.add_argument("--until", type=int, help="stop at this step; the next call resumes there")

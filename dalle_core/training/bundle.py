@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +109,16 @@ def unbundle(source: Path, workshop: Workshop) -> Path:
     if folder.exists() and any(folder.iterdir()):
         raise TrainingError(f"{folder} already holds runs; choose another --runs folder.")
     modules: dict[str, Any] = {"dvae": model.dvae, "transformer": model.transformer, "clip": model.reranker.clip}
+    for stage, module in modules.items():
+        wanted = getattr(workshop.preset, stage)
+        if stage != "dvae":
+            wanted = replace(wanted, vocab_size=model.tokenizer.vocab_size)
+        if module.config != wanted:
+            raise TrainingError(f"{source.name}'s {stage} is {module.config}, the preset's {wanted}.")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / RECORD, read_json(source / CONFIG).get("training", {}))
     model.tokenizer.save(folder / "tokenizer.json")
     for stage, module in modules.items():
-        wanted = workshop.build(stage).config
-        if module.config != wanted:
-            raise TrainingError(f"{source.name}'s {stage} is {module.config}, the preset's {wanted}.")
         (folder / stage).mkdir()
         for name in _taken_up(stage, workshop):
             torch.save(module.state_dict(), folder / stage / f"{name}.pt")

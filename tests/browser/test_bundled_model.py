@@ -32,13 +32,13 @@ def test_a_red_apple_is_painted_ranked_and_kept(
     visitor = visit(serve_studio(studio))
     page = visitor.open()
     page.locator("#seed input, #seed textarea").first.fill("7")
-    visitor.paint("red apple, noto", count=16)
+    visitor.paint("red apple, noto", count=4)
     expect(page.locator(".run")).to_have_attribute("data-status", "done", timeout=120_000)
     best = page.locator(".grid.best .tile").first
     expect(best).to_contain_text("Match")
 
     [kept, *_] = studio.images(limit=1, query="apple")
-    top = min(studio.images(limit=16), key=lambda image: image.rank or 99)
+    top = min(studio.images(limit=4), key=lambda image: image.rank or 99)
     png = page.request.get(f"{visitor.url}media/{top.id}.png").body()
     assert kept.prompt == "red apple, noto"
     assert read_recipe(png).seed == top.seed

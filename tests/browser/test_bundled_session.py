@@ -11,19 +11,25 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import isqrt
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from app.models import DEFAULT_MODEL
 from app.recipes import Recipe, read_recipe
-from app.settings import PROJECT_FOLDER
+from app.settings import PROJECT_FOLDER, Settings
+from dalle_core.families.registry import read_spec
+from dalle_core.request import even_width
 from tests.browser.conftest import PATIENCE_MS, Visit
 from tests.browser.test_recipe_drop import drop
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LONG_MS = 120_000  # a batch takes seconds here, and much longer on a busy machine
+COUNT = 9  # the fewest that need a second batch
+WIDTH = even_width(COUNT)
+SPEC = read_spec(Settings.models_dir / DEFAULT_MODEL)
+KEPT_ROWS = 3 * SPEC.rows // 4
 
 
 @dataclass
@@ -83,7 +89,7 @@ def test_a_job_is_seen_everywhere_and_outlives_a_reload_and_a_kill(
 ) -> None:
     desk, phone = visit(program.url), visit(program.url)
     page = _patient(desk)
-    desk.paint("red apple, noto", count=24)
+    desk.paint("red apple, noto", count=COUNT)
     desk.paint("一只猫", count=1)
     _shown(page, "red apple").locator(".tile[data-state=painting] img").first.wait_for()
     phone.page.set_viewport_size({"width": 390, "height": 844})
@@ -98,7 +104,7 @@ def test_a_job_is_seen_everywhere_and_outlives_a_reload_and_a_kill(
 
     program.kill()
     finished = program.pictures()
-    assert 0 < len(finished) < 24
+    assert 0 < len(finished) < COUNT
     program.start()
     page.reload()
     run = _shown(page, "red apple")
@@ -107,7 +113,7 @@ def test_a_job_is_seen_everywhere_and_outlives_a_reload_and_a_kill(
     run.get_by_role("button", name="Paint the rest").click()
     for prompt in ("一只猫", "red apple"):
         expect(_shown(page, prompt)).to_have_attribute("data-status", "done")
-    expect(run.locator(".tile")).to_have_count(24)
+    expect(run.locator(".tile")).to_have_count(COUNT)
     expect(_shown(phone.page, "red apple")).to_have_attribute("data-status", "done")  # it was never reloaded
     assert finished.items() <= program.pictures().items()
     connection = sqlite3.connect(program.folder / "db" / "history.sqlite3")
@@ -119,12 +125,12 @@ def test_a_job_is_seen_everywhere_and_outlives_a_reload_and_a_kill(
 def test_stop_complete_rank_reproduce_and_find_again(program: Program, visit: Callable[[str], Visit]) -> None:
     visitor = visit(program.url)
     page, dialog = _patient(visitor), visitor.page.get_by_role("dialog")
-    visitor.paint("grinning face, twemoji", count=24)
+    visitor.paint("grinning face, twemoji", count=COUNT)
     run = _shown(page, "grinning face")
     run.locator(".tile[data-state=done]").first.wait_for()
     page.locator("#stop").click()
     expect(run).to_have_attribute("data-status", "cancelled")
-    expect(run.locator(".run-state")).to_contain_text("Stopped. 8 of 24")
+    expect(run.locator(".run-state")).to_contain_text(f"Stopped. {WIDTH} of {COUNT}")
 
     run.get_by_role("button", name="Rank by other words").click()
     run.get_by_label("Rank these pictures by").fill("crying face")
@@ -139,7 +145,7 @@ def test_stop_complete_rank_reproduce_and_find_again(program: Program, visit: Ca
     expect(dialog.locator(".compared")).to_have_text("Painted again: identical, every token and every pixel.")
     dialog.get_by_role("button", name="Complete from here").click()
     page.locator(".made:not(.stale) img").wait_for()
-    page.get_by_label("Keep the top").fill("3")
+    page.get_by_label("Keep the top").fill(str(KEPT_ROWS))
     page.locator("#complete-count input").fill("2")
     page.locator("#complete-paint").click()
     expect(page.locator(".completing .run").first).to_have_attribute("data-status", "done")
@@ -147,7 +153,7 @@ def test_stop_complete_rank_reproduce_and_find_again(program: Program, visit: Ca
     children = [recipe for recipe in pictures.values() if recipe.parents == (parent,)]
     assert len(children) == 2
     given = children[0].request.prefix_tokens
-    assert len(given) == 3 * isqrt(len(children[0].tokens))
+    assert len(given) == KEPT_ROWS * SPEC.cols
     assert {child.tokens[: len(given)] for child in children} == {pictures[parent].tokens[: len(given)]} == {given}
 
     page.get_by_role("tab", name="Gallery").click()

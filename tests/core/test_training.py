@@ -168,6 +168,17 @@ def test_a_model_is_not_taken_up_over_other_runs(
     assert "already holds runs" in capsys.readouterr().err
 
 
+def test_a_model_of_another_shape_leaves_no_runs_behind(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["--preset", "test", "--art", str(tmp_path / "art"), "--runs", str(tmp_path / "runs")]
+    wider = ["--set", "transformer.width=64"]
+    assert main(["unbundle", str(model_folder), *common, *wider]) == 1
+    assert "my-test's transformer is" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+    assert main(["unbundle", str(model_folder), *common]) == 0
+
+
 def test_a_model_of_ones_own_art_says_so(model_folder: Path) -> None:
     """It neither takes the bundled model's name nor speaks of its art and licence."""
     spec = json.loads((model_folder / "config.json").read_text())["spec"]

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from dalle_core import packing
 from dalle_core.packing import PackedLinear, pack_linears
 
 pytestmark = pytest.mark.skipif(
@@ -41,3 +42,16 @@ def test_a_layer_that_learns_is_refused(network: nn.Module) -> None:
     pack_linears(network.requires_grad_())
     with pytest.raises(AssertionError, match="does not learn"):
         network(torch.randn(1, 24))
+
+
+def test_where_pytorch_has_no_such_operators_the_layers_stay(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(self: PackedLinear, input: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("no such operator")
+
+    packing._works.cache_clear()
+    monkeypatch.setattr(PackedLinear, "forward", lacking)
+    pack_linears(network)
+    packing._works.cache_clear()
+    assert not any(isinstance(module, PackedLinear) for module in network.modules())

@@ -9,7 +9,7 @@ window.dalleStudio.exports = (() => {
   const MOST = 60; // pictures in one export
   const PAUSE = 250; // ms after the last change before the studio is asked
   const KINDS = { png: t("Picture"), svg: t("Drawing"), sheet: t("Sticker sheet") };
-  const SIDE = 64; // pixels, until the first preview says more
+  const SMALL = 128; // pixels a side, up to which a preview shows each as a square
   /* name: [label, values or limits, the kinds that have it, and when it matters] */
   const CHOICES = {
     scale: [t("Size"), { 1: "× 1", 2: "× 2", 4: "× 4", 8: "× 8" }, "png"],
@@ -155,7 +155,7 @@ window.dalleStudio.exports = (() => {
       const size = t("{width} × {height} pixels", { width, height });
       const kept = this.spec.kind !== "sheet" ? this.ids.length === 1 : this.spec.file === "png";
       const parts = [size, kept && `${(blob.size / 1000).toFixed(blob.size < 1e4 ? 1 : 0)} kB`, whole && t("{count} without a plain ground stay whole", { count: whole })];
-      this.image.dataset.small = String(Math.max(width, height) <= SIDE * 2);
+      this.image.dataset.small = String(Math.max(width, height) <= SMALL);
       setText(this.said, parts.filter(Boolean).join(" · "));
       this.allow(true);
     }

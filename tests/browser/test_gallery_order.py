@@ -199,6 +199,18 @@ def test_collections_and_tags_are_made_renamed_merged_and_deleted(empty: Served,
     assert empty.studio.images_count() == 3
 
 
+def test_a_long_name_leaves_room_for_how_much_is_there(empty: Served, visit: Callable[[str], Visit]) -> None:
+    page, _ = show(empty, visit, "apple")
+    empty.studio.gallery.new_collection("A collection whose name is a good deal longer than the list of places is wide")
+    places = page.get_by_role("navigation")
+    expect(places).to_contain_text("A collection whose name")
+    for count in places.locator("small").all():
+        assert count.evaluate(
+            "count => count.getBoundingClientRect().right <= count.closest('nav').getBoundingClientRect().right"
+        )
+    assert places.evaluate("places => places.scrollWidth <= places.clientWidth")
+
+
 def test_filters_are_chips_and_a_search_is_saved(empty: Served, visit: Callable[[str], Visit]) -> None:
     page, ids = show(empty, visit, "apple", "pear", "plum")
     empty.studio.gallery.star(ids[:1])

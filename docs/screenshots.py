@@ -1,4 +1,4 @@
-"""Takes the README's pictures of Create, Complete and the Gallery, with the bundled model and a history of its own.
+"""Takes the README's pictures of the tabs, with the bundled model and a history of its own.
 
 `python docs/screenshots.py` paints the studio's own example prompts from fixed seeds, so a new model needs only another
 run. Needs what testing needs: Playwright and Chromium.
@@ -30,7 +30,10 @@ from dalle_core.request import GenerationRequest  # noqa: E402
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDE, PHONE, GAP = (1280, 860), (390, 844), 24
 PATIENCE_MS, SETTLE_MS = 300_000, 800
-SEED, COUNT, KEEP = 7, 9, 4
+SEED, KEEP = 7, 4
+STRENGTH, VARIATIONS = 40, 3
+PLACES = "{house|fox|christmas tree|mushroom} {on grass|in the snow|in the night sky|on a pink background}"
+CELL = 3  # candidates
 
 
 @contextmanager
@@ -59,9 +62,9 @@ def visit(browser: Browser, url: str, size: tuple[int, int], scheme: Any, langua
 
 
 def paint_history(studio: Studio) -> None:
-    """Of every example prompt, in both languages, the best few."""
+    """Of every example prompt, in both languages, a few."""
     for words in example_prompts().values():
-        jobs = [studio.submit(GenerationRequest(text, count=COUNT, keep=KEEP, seed=SEED)) for text in words]
+        jobs = [studio.submit(GenerationRequest(text, count=KEEP, keep=KEEP, seed=SEED)) for text in words]
         while not all(studio.job(job).final for job in jobs):
             time.sleep(0.2)
 
@@ -86,16 +89,43 @@ def complete(page: Page) -> bytes:
     return shot(page)
 
 
+def variations(page: Page) -> bytes:
+    """Of the newest picture that is offered, with the map of what changed."""
+    page.get_by_role("tab").nth(2).click()
+    page.locator(".variations .suggested button").first.click()
+    page.locator(".variations .made:not(.stale) img").wait_for()
+    page.get_by_label("Strength").fill(str(STRENGTH))
+    page.locator("#variations-seed input, #variations-seed textarea").fill(str(SEED))
+    page.locator("#variations-keep input").fill(str(VARIATIONS))
+    page.locator("#variations-paint").click()
+    run = page.locator(".variations .run[data-status=done]").first
+    run.get_by_role("button", name="What changed").click()
+    return shot(page, full_page=True)
+
+
+def explore(page: Page) -> bytes:
+    page.get_by_role("tab").nth(3).click()
+    page.locator("#explore-prompt textarea").fill(PLACES)
+    for axis, kind in (("x", "First place"), ("y", "Second place")):
+        page.locator(f"[data-axis={axis}] select").select_option(label=kind)
+        page.locator(f"[data-axis={axis}] input").fill("")
+    page.locator("#explore-count input").fill(str(CELL))
+    page.locator("#explore-seed input, #explore-seed textarea").fill(str(SEED))
+    page.locator("#explore-paint").click()
+    page.locator(".sheet[data-status=done]").wait_for()
+    return shot(page, full_page=True)
+
+
 def gallery(page: Page) -> bytes:
     page.get_by_role("tab").nth(4).click()
     page.locator(".card img").first.wait_for()
     return shot(page)
 
 
-def shot(page: Page) -> bytes:
+def shot(page: Page, *, full_page: bool = False) -> bytes:
     page.mouse.move(0, 0)
     page.wait_for_timeout(SETTLE_MS)
-    return page.screenshot()
+    return page.screenshot(full_page=full_page)
 
 
 def beside(pictures: list[bytes]) -> Image.Image:
@@ -116,6 +146,8 @@ def main() -> None:
         (FOLDER / "screenshot.png").write_bytes(create(desk, english[0]))
         (FOLDER / "complete.png").write_bytes(complete(desk))
         (FOLDER / "dark.png").write_bytes(gallery(dark))
+        (FOLDER / "variations.png").write_bytes(variations(desk))
+        (FOLDER / "explore.png").write_bytes(explore(desk))
         phone = visit(browser, url, PHONE, "light", "en")
         small = [create(phone, english[1]), complete(phone)]
         night = visit(browser, url, PHONE, "dark", "zh")

@@ -86,6 +86,13 @@ class Grading:
         """(B,) whether the concept of the art's picture `row` is picked from its line-up."""
         return self.lineups.shows(self._shares(images, places), self.art.rows[row].concept)
 
+    def ranks(self, images: Tensor, row: int) -> np.ndarray:
+        """(B,) where the concept of the art's picture `row` comes among all that the grader knows, 1 being first."""
+        shares = self._shares(images, None)
+        own = shares[:, self.lineups.concepts.index(self.art.rows[row].concept), None]
+        places: np.ndarray = 1 + (shares > own).sum(axis=1)
+        return places
+
     def _shares(self, images: Tensor, places: tuple[Place, ...] | None) -> np.ndarray:
         """(B, concepts) probabilities for the whole pictures, or on the average of the squares at `places`."""
         views = [images] if places is None else [square(images, place) for place in places]

@@ -30,7 +30,8 @@ PARTS = (
 class Result:
     """Verdicts on one prompt: of its candidates, best first, and of its real counterpart, which is the ceiling.
 
-    `styled` says whether the candidates and the counterpart, in this order, have the style they should have.
+    Of the candidates and then the counterpart, `styled` says whether they have the style they should have, and `ranks`
+    where the grader puts the wished concept among all.
     """
 
     prompt: Prompt
@@ -38,6 +39,7 @@ class Result:
     verdict: Verdict
     ceiling: Verdict
     styled: np.ndarray
+    ranks: np.ndarray
     best: Tensor  # (3, S, S)
 
     @property
@@ -67,10 +69,12 @@ def _result(model: BundledModel, grading: Grading, prompt: Prompt, candidates: i
                                 batch_width=min(16, candidates))  # fmt: skip
     images = painted(model, request)
     real, _ = paint(art, np.array([wish.row]), [wish.scene], model.spec.image_size)
-    styles = grading.styles(torch.cat([images, real]))
+    both = torch.cat([images, real])
+    styles = grading.styles(both)
     wanted = [wish.style] * len(images) + [art.rows[wish.row].style]
     verdict, ceiling = grading.verdict(wish, images), grading.verdict(wish, real)
-    return Result(prompt, english_text(art, wish), verdict, ceiling, np.equal(styles, wanted), images[0])
+    ranks = grading.ranks(both, wish.row)
+    return Result(prompt, english_text(art, wish), verdict, ceiling, np.equal(styles, wanted), ranks, images[0])
 
 
 # --- rows ---
@@ -84,11 +88,31 @@ def icon_rows(results: list[Result], candidates: int) -> list[Row]:
         here = [result for result in results if result.prompt.category == category]
         rows.append(_row(f"{category}, {best}", here, _best, _real))
         rows.append(_row(f"{category}, best of 1", here, _chance, _real))
+        rows += _rank_rows(here, best) if category == "single object" else []
         parts = [(part, words) for where, part, words in PARTS if where == category]
         rows += [_part_row(f"{category}: {words}, {best}", here, part) for part, words in parts]
     styled = [result for result in results if result.prompt.wish.style]
     rows.append(_row(f"style as named, {best}", styled, lambda r: r.styled[0], lambda r: r.styled[-1]))
     return rows + _group_rows(results, best)
+
+
+def _rank_rows(single: list[Result], best: str) -> list[Row]:
+    """Without a line-up: the concept is named first, or among the first five, of all that the grader knows."""
+    rows = []
+    for words, last in (("first of all concepts", 1), ("among the first five of all", 5)):
+
+        def first(result: Result, last: int = last) -> float:
+            return bool(result.ranks[0] <= last)
+
+        def mean(result: Result, last: int = last) -> float:
+            return float((result.ranks[:-1] <= last).mean())
+
+        def real(result: Result, last: int = last) -> float:
+            return bool(result.ranks[-1] <= last)
+
+        rows.append(_row(f"single object: {words}, {best}", single, first, real))
+        rows.append(_row(f"single object: {words}, best of 1", single, mean, real))
+    return rows
 
 
 def _group_rows(results: list[Result], best: str) -> list[Row]:

@@ -31,7 +31,8 @@ def result(category: Category, candidates: list[int], real: int, *, chinese: boo
 
     prompt = Prompt(category, Wish(0, Scene(), style, heldout=chinese), "x", chinese, seed)
     styled = np.array([*candidates, real], dtype=bool)
-    return Result(prompt, "x", verdict(*candidates), verdict(real), styled, BLANK)
+    ranks = np.array([1 if fine else 3 + 3 * place for place, fine in enumerate([*candidates, real])])
+    return Result(prompt, "x", verdict(*candidates), verdict(real), styled, ranks, BLANK)
 
 
 RESULTS = [
@@ -49,6 +50,10 @@ class TestRows:
         [
             ("single object, best of 4", 0.5, 1),
             ("single object, best of 1", 0.25, 1),
+            ("single object: first of all concepts, best of 4", 0.5, 1),
+            ("single object: first of all concepts, best of 1", 0.25, 1),
+            ("single object: among the first five of all, best of 4", 1, 1),
+            ("single object: among the first five of all, best of 1", 0.375, 1),
             ("counting, best of 4", 0.5, 0.5),
             ("counting: the number alone, best of 4", 0.5, 0.5),
             ("style as named, best of 4", 1, 1),

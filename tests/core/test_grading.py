@@ -179,3 +179,8 @@ def test_the_hue_of_an_object_is_told_on_any_ground(hue: str):
 
 def test_what_has_no_hue_is_grey():
     assert hues(torch.full((1, 3, SIZE, SIZE), 0.4)).tolist() == [-1]
+
+
+def test_ranks_are_among_all_concepts(grading: Grading):
+    images, _ = paint(ART, np.array([BAR, BOX]), [Scene(scale=1.0)] * 2, SIZE)
+    assert grading.ranks(images, BAR).tolist() == [1, 2]

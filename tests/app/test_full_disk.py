@@ -38,16 +38,16 @@ def words_of(action):
 studio = fake_studio(disk, quick_model())
 settings = studio.settings
 painted(studio, count=32, keep=1, batch_width=16)
-waiting = [studio.submit(request("pear", count=64, keep=1, batch_width=16)), studio.submit(request("plum"))]
+pear = studio.submit(request("pear", count=64, keep=1, batch_width=16))
 fill(100_000)
-wait_until(lambda: studio.job(waiting[0]).final)
-told["while full"] = studio.job(waiting[0]).error
-told["finished"] = studio.job(waiting[0]).finished
+wait_until(lambda: studio.job(pear).final)
+told["while full"] = studio.job(pear).error
+told["finished"] = studio.job(pear).finished
 told["readable"] = len(studio.images(kept_only=False))
 (disk / "ballast").unlink()
-told["next"] = watched(studio, waiting[1])[-1].status
-told["failed"] = studio.job(waiting[0]).status
-told["again"] = studio.requeue(waiting[0]) == waiting[0] and watched(studio, waiting[0])[-1].status
+told["next"] = watched(studio, studio.submit(request("plum")))[-1].status
+told["failed"] = studio.job(pear).status
+told["again"] = studio.requeue(pear) == pear and watched(studio, pear)[-1].status
 studio.close()
 told["sound"] = doctor.examine(settings).is_sound
 told["files"] = [path.name for path in disk.rglob(".*")]

@@ -37,7 +37,7 @@ class Extent:
     samples: int = 24
 
 
-FULL, QUICK = Extent(), Extent(prompts=16, pictures=12)
+FULL, QUICK = Extent(), Extent(prompts=8, pictures=8)
 
 
 def evaluate(workshop: Workshop, extent: Extent, model: BundledModel | None = None) -> dict[str, Any]:

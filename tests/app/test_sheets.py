@@ -101,7 +101,7 @@ def test_after_a_restart_the_history_tells_the_pace(start_studio: StartStudio) -
 
 
 def test_a_stopped_sheet_paints_only_what_is_missing(start_studio: StartStudio) -> None:
-    model = quick_model(step_seconds=0.01)
+    model = quick_model(step_seconds=0.04)
     studio = start_studio(model)
     sheet_id = studio.sheets.start(asked(x=("seed", "1-6")))
     wait_until(lambda: studio.sheets.view(sheet_id).done >= 2)

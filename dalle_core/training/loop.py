@@ -36,7 +36,7 @@ class Schedule:
     """
 
     steps: int
-    minutes: float = 0.0
+    minutes: float = 0.0  # compiling and evaluating included; 0 leaves it to the steps
     batch: int = 32
     learning_rate: float = 1e-3
     warmup: int = 100
@@ -159,7 +159,7 @@ class Run:
         while not self._over(until) and not self._out_of_patience():
             figures = self._step(progress.step)
             progress.step += 1
-            progress.seconds = before + time.monotonic() - started
+            progress.seconds = self._agreed(before + time.monotonic() - started)
             bar.update()
             if progress.step % LOG_EVERY == 0 or self.device.type == "cpu":
                 self._check()
@@ -177,17 +177,20 @@ class Run:
         self.save()
         return progress
 
+    def _agreed(self, seconds: float) -> float:
+        """Where time says when a run ends, its processes go by one clock: no one stops while another waits for it."""
+        if not self.schedule.minutes or self.world.size == 1:
+            return seconds
+        return float(self.world.mean(torch.tensor(seconds, device=self.device)))
+
     def _say_where(self) -> None:
         """Write down what computes this run, for whoever reads how long it took."""
-        cuda = self.device.type == "cuda"
-        name = (
-            torch.cuda.get_device_name(self.device)
-            if cuda
-            else f"{self.device.type}, {torch.get_num_threads()} threads"
-        )
+        name = f"{self.device.type}, {torch.get_num_threads()} threads"
+        if self.device.type == "cuda":
+            name = torch.cuda.get_device_name(self.device)
         if self.world.leads:
-            write_json(self.folder / MACHINE, {"machine": name, "processes": self.world.size,
-                                               "precision": self.progress.precision})  # fmt: skip
+            told = {"machine": name, "processes": self.world.size, "precision": self.progress.precision}
+            write_json(self.folder / MACHINE, told)
 
     def _over(self, until: int | None = None) -> bool:
         """Whether the schedule's end is reached, or step `until`."""

@@ -69,8 +69,7 @@ PRESETS = {
                                       dropout=0.15, sentence=192, outline=0.3),
         clip=CLIPConfig(image_size=128, channels=(64, 128, 192, 256), image_blocks=(1, 1, 1, 1), text_length=32),
         schedules=Schedules(
-            dvae=Schedule(steps=10_000, batch=64, learning_rate=1.5e-3, cooldown=0.4, clip=1.0, ema=0.998,
-                          evaluate_every=500),
+            dvae=Schedule(steps=10_000, batch=64, learning_rate=1.5e-3, cooldown=0.4, ema=0.998, evaluate_every=500),
             transformer=Schedule(steps=8000, batch=256, learning_rate=1e-3, muon_rate=0.01, warmup=200, cooldown=0.6,
                                  betas=(0.9, 0.95), weight_decay=0.1, ema=0.998, evaluate_every=500),
             clip=Schedule(steps=3000, batch=384, learning_rate=1e-3, cooldown=0.6, weight_decay=0.1, ema=0.995,

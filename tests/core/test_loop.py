@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dalle_core.errors import TrainingError
 from dalle_core.training import loop
 from dalle_core.training.loop import Progress, Run, Schedule, plot_curves, read_metrics
+from dalle_core.training.world import World
 
 SCHEDULE = Schedule(steps=30, batch=8, learning_rate=0.01, warmup=5, ema=0.9, evaluate_every=10, seed=3)
 CPU = torch.device("cpu")
@@ -214,6 +215,14 @@ class TestMinutes:
         spent = first.seconds
         ended = start(tmp_path, schedule=replace(SCHEDULE, minutes=(spent + 0.3) / 60)).train()
         assert spent + 0.3 <= ended.seconds < spent + 1.5
+
+    def test_several_processes_go_by_one_clock(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        """This one's clock says that the run has hardly begun; the mean of all says that it is over."""
+        monkeypatch.setattr(World, "average", lambda self, tensors: None)
+        monkeypatch.setattr(World, "mean", lambda self, value: value.detach() + 120)
+        schedule = replace(SCHEDULE, minutes=2, evaluate_every=10_000)
+        progress = Run(tmp_path, Halving(), schedule, CPU, world=World(0, 2)).train()
+        assert (progress.step, progress.seconds > 120) == (1, True)
 
     def test_a_share_of_the_run_is_of_steps_or_of_time(self):
         by_steps, by_time = replace(SCHEDULE, steps=200), replace(SCHEDULE, minutes=2)

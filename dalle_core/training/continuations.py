@@ -16,7 +16,7 @@ from dalle_core.training.art import ArtSet
 from dalle_core.training.compose import as_drawn
 from dalle_core.training.figures import Row, row, share, unmeasured
 from dalle_core.training.grading import Grading
-from dalle_core.training.painting import painted
+from dalle_core.training.painting import Easel
 
 STRENGTH = 0.3
 
@@ -48,9 +48,10 @@ def _words(art: ArtSet, i: int) -> str:
     return picture.en[0] + (f", {picture.style} style" if picture.style else "")
 
 
-def completion_rows(model: BundledModel, grading: Grading, given: list[Original], candidates: int) -> list[Row]:
+def completion_rows(easel: Easel, grading: Grading, given: list[Original], candidates: int) -> list[Row]:
     """The lower half painted given the upper half, against pictures painted from the same words and seeds alone."""
-    half = model.spec.rows // 2 * model.spec.cols
+    spec = easel.model.spec
+    half = spec.rows // 2 * spec.cols
     with_top: list[np.ndarray] = []
     without: list[np.ndarray] = []
     seams: list[float] = []
@@ -58,7 +59,7 @@ def completion_rows(model: BundledModel, grading: Grading, given: list[Original]
         for top, hits in ((original.tokens[:half], with_top), ((), without)):
             request = GenerationRequest(original.text, count=candidates, keep=1, seed=500_000 + 1000 * number,
                                         batch_width=min(16, candidates), prefix_tokens=top)  # fmt: skip
-            images = painted(model, request)
+            images = easel.painted(request)
             hits.append(grading.shows(images, original.row))
             if top:
                 seams.append(float(seam(images).mean()))
@@ -82,7 +83,7 @@ def seam(images: Tensor) -> Tensor:
     return (images[:, :, middle] - images[:, :, middle - 1]).abs().mean(dim=(1, 2))
 
 
-def variation_rows(model: BundledModel, grading: Grading, given: list[Original], candidates: int) -> list[Row]:
+def variation_rows(easel: Easel, grading: Grading, given: list[Original], candidates: int) -> list[Row]:
     """Variations by the picture's own words: is the object still what it was, and how far is it from the original?"""
     kept, far, own = [], [], []
     for number, original in enumerate(tqdm(given, desc="vary", unit="picture")):
@@ -90,7 +91,7 @@ def variation_rows(model: BundledModel, grading: Grading, given: list[Original],
             original.text, count=candidates, keep=1, seed=700_000 + 1000 * number,
             batch_width=min(16, candidates), source_tokens=original.tokens, strength=STRENGTH,
         )  # fmt: skip
-        images, shown = painted(model, request), original.rebuilt[None]
+        images, shown = easel.painted(request), original.rebuilt[None]
         kept.append(grading.shows(images, original.row).mean())
         own.append(grading.shows(shown, original.row)[0])
         far.append(float(distances(grading, images, shown).mean()))

@@ -19,6 +19,7 @@ from dalle_core.training.figures import Row, row
 from dalle_core.training.grading import Grading
 from dalle_core.training.neighbours import neighbour_rows, neighbours
 from dalle_core.training.objectives import DVAEObjective, TransformerObjective
+from dalle_core.training.painting import Easel
 from dalle_core.training.scoring import Result, icon_rows, score
 from dalle_core.training.sheets import Judged, judged_sheet, save_grid
 from dalle_core.training.workshop import Workshop
@@ -41,7 +42,10 @@ FULL, QUICK = Extent(), Extent(prompts=8, pictures=8)
 
 
 def evaluate(workshop: Workshop, extent: Extent, model: BundledModel | None = None) -> dict[str, Any]:
-    """All figures, of `model` or else of what the runs hold. Writes evaluation.json and two sheets into the runs."""
+    """All figures, of `model` or else of what the runs hold. Writes evaluation.json and two sheets into the runs.
+
+    What was painted is kept there, too: a run that was stopped goes on, and a larger one starts from a smaller one's.
+    """
     started = time.monotonic()
     model = model or assemble(workshop)
     if model.spec.image_size != workshop.preset.dvae.image_size:
@@ -51,14 +55,15 @@ def evaluate(workshop: Workshop, extent: Extent, model: BundledModel | None = No
         )
     grading = calibrated(workshop)
     given = originals(grading.art, model, extent.pictures)
-    results = score(model, grading, extent.prompts, extent.candidates)
+    easel = Easel(model, workshop.folder / "painted")
+    results = score(easel, grading, extent.prompts, extent.candidates)
     rows = [
         *_stream_rows(workshop, model),
         *grader_rows(grading, model.spec.image_size),
         *icon_rows(results, extent.candidates),
     ]
-    rows += completion_rows(model, grading, given, extent.candidates)
-    rows += variation_rows(model, grading, given, extent.variations)
+    rows += completion_rows(easel, grading, given, extent.candidates)
+    rows += variation_rows(easel, grading, given, extent.variations)
     rows += _traced(workshop, model, grading, results, extent.samples)
     _judged(workshop, grading, results)
     figures = {"model": model.spec.name, "sha256": model.spec.sha256, "rows": rows, "how": _how(grading, extent),

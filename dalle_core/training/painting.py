@@ -1,10 +1,15 @@
 """Requests painted to their end, for who only wants the pictures."""
 
+import hashlib
+from pathlib import Path
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from dalle_core.checkpoints import atomic_path
 from dalle_core.families.bundled import BundledModel
-from dalle_core.generate import Finished, GenerationRequest, generate
+from dalle_core.generate import Candidate, Finished, GenerationRequest, generate, rerank, wanted
 
 
 def painted(model: BundledModel, request: GenerationRequest) -> Tensor:
@@ -12,3 +17,41 @@ def painted(model: BundledModel, request: GenerationRequest) -> Tensor:
     *_, last = generate(model, request, model.reranker, previews=False)
     assert isinstance(last, Finished)
     return torch.stack([candidate.image for candidate in last.candidates])
+
+
+class Easel:
+    """A model that paints nothing twice: the tokens of each request lie in `folder`, to go on from after a break.
+
+    What they are worth is found anew, so that rerankers can be compared on the same candidates. The folder is of one
+    transformer and what it reads; who changes how tokens are drawn from its logits deletes it.
+    """
+
+    def __init__(self, model: BundledModel, folder: Path) -> None:
+        self.model = model
+        self.folder = folder / _identity(model)[:16]
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def painted(self, request: GenerationRequest) -> Tensor:
+        """As `painted`."""
+        model = self.model
+        path = self.folder / f"{hashlib.sha256(repr(request).encode()).hexdigest()[:32]}.npy"
+        if not path.exists():
+            *_, last = generate(model, request, None, previews=False)
+            assert isinstance(last, Finished)
+            with atomic_path(path) as staging, staging.open("wb") as file:
+                np.save(file, torch.stack([each.tokens for each in last.candidates]).numpy().astype(np.int32))
+        tokens = torch.from_numpy(np.load(path).astype(np.int64))
+        images = model.tokens_to_images(tokens, model.spec.token_count)
+        candidates = [Candidate(i, request.seed + i, tokens[i], images[i], seconds=0) for i in range(len(tokens))]
+        ranked = rerank(model.reranker, wanted(model, request), candidates)
+        return torch.stack([candidate.image for candidate in ranked])
+
+
+def _identity(model: BundledModel) -> str:
+    """Of all that the tokens depend on: weights, their layout, the vocabulary and the encoder of sentences."""
+    digest = hashlib.sha256(repr(model.transformer.config).encode())
+    digest.update(model.tokenizer.library.to_str().encode())
+    for module in (model.transformer, model.reranker.clip.text_encoder):
+        for name, tensor in sorted(module.state_dict().items()):
+            digest.update(name.encode() + tensor.cpu().float().numpy().tobytes())
+    return digest.hexdigest()

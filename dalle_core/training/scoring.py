@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dalle_core.families.bundled import BundledModel
 from dalle_core.generate import GenerationRequest
 from dalle_core.training.compose import paint
 from dalle_core.training.figures import Row, share
 from dalle_core.training.grading import Grading, Verdict, right
 from dalle_core.training.iconeval import CATEGORIES, Prompt, english_text, icon_prompts
-from dalle_core.training.painting import painted
+from dalle_core.training.painting import Easel
 
 COMPOSED = ("two objects", "counting", "position", "colour binding")
 PARTS = (
@@ -58,17 +57,17 @@ class Result:
         return self.right - self.chance
 
 
-def score(model: BundledModel, grading: Grading, each: int, candidates: int) -> list[Result]:
+def score(easel: Easel, grading: Grading, each: int, candidates: int) -> list[Result]:
     prompts = icon_prompts(grading.art, each, grading.lineups.alike)
-    return [_result(model, grading, prompt, candidates) for prompt in tqdm(prompts, desc="paint", unit="prompt")]
+    return [_result(easel, grading, prompt, candidates) for prompt in tqdm(prompts, desc="paint", unit="prompt")]
 
 
-def _result(model: BundledModel, grading: Grading, prompt: Prompt, candidates: int) -> Result:
+def _result(easel: Easel, grading: Grading, prompt: Prompt, candidates: int) -> Result:
     wish, art = prompt.wish, grading.art
     request = GenerationRequest(prompt.text, count=candidates, keep=1, seed=prompt.seed,
                                 batch_width=min(16, candidates))  # fmt: skip
-    images = painted(model, request)
-    real, _ = paint(art, np.array([wish.row]), [wish.scene], model.spec.image_size)
+    images = easel.painted(request)
+    real, _ = paint(art, np.array([wish.row]), [wish.scene], easel.model.spec.image_size)
     both = torch.cat([images, real])
     styles = grading.styles(both)
     wanted = [wish.style] * len(images) + [art.rows[wish.row].style]
@@ -88,6 +87,7 @@ def icon_rows(results: list[Result], candidates: int) -> list[Row]:
         here = [result for result in results if result.prompt.category == category]
         rows.append(_row(f"{category}, {best}", here, _best, _real))
         rows.append(_row(f"{category}, best of 1", here, _chance, _real))
+        rows.append(_row(f"{category}, any of {candidates}", here, _any, _real))
         rows += _rank_rows(here, best) if category == "single object" else []
         parts = [(part, words) for where, part, words in PARTS if where == category]
         rows += [_part_row(f"{category}: {words}, {best}", here, part) for part, words in parts]
@@ -143,6 +143,11 @@ def _best(result: Result) -> float:
 
 def _chance(result: Result) -> float:
     return result.chance
+
+
+def _any(result: Result) -> float:
+    """What the best of reranking would reach."""
+    return bool(right(result.verdict).any())
 
 
 def _real(result: Result) -> float:

@@ -8,12 +8,14 @@ import torch
 from PIL import Image
 
 from dalle_core.families.bundled import load_bundled
+from dalle_core.generate import GenerationRequest
 from dalle_core.training.calibrating import calibrated
 from dalle_core.training.compose import as_drawn
 from dalle_core.training.continuations import seam
 from dalle_core.training.grading import Verdict
 from dalle_core.training.iconeval import Category, Prompt, Wish
 from dalle_core.training.neighbours import Neighbours, neighbour_rows, neighbours
+from dalle_core.training.painting import Easel, painted
 from dalle_core.training.scenes import Scene
 from dalle_core.training.scoring import Result, icon_rows
 from dalle_core.training.sheets import RIGHT, WRONG, Judged, judged_sheet
@@ -50,6 +52,8 @@ class TestRows:
         [
             ("single object, best of 4", 0.5, 1),
             ("single object, best of 1", 0.25, 1),
+            ("single object, any of 4", 1, 1),
+            ("counting, any of 4", 0.5, 0.5),
             ("single object: first of all concepts, best of 4", 0.5, 1),
             ("single object: first of all concepts, best of 1", 0.25, 1),
             ("single object: among the first five of all, best of 4", 1, 1),
@@ -73,6 +77,35 @@ class TestRows:
 
     def test_a_category_without_prompts_says_so(self):
         assert ROWS["position, best of 4"]["text"] == "nothing to measure it on"
+
+
+class TestEasel:
+    def test_what_was_painted_is_found_again_and_ranked_as_the_reranker_there_is_ranks(
+        self, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        model, request = (
+            load_bundled(model_folder, torch.device("cpu")),
+            GenerationRequest("a cat", count=3, keep=1, seed=5),
+        )
+        at_once = painted(model, request)
+        assert torch.allclose(Easel(model, tmp_path).painted(request), at_once, atol=1e-6)
+        monkeypatch.setattr("dalle_core.training.painting.generate", None)  # nothing is painted any more
+        again = Easel(load_bundled(model_folder, torch.device("cpu")), tmp_path)
+        assert torch.allclose(again.painted(request), at_once, atol=1e-6)
+        score = model.reranker.score
+        monkeypatch.setattr(again.model.reranker, "score", lambda images, text: -score(images, text))
+        assert torch.allclose(again.painted(request), at_once.flip(0), atol=1e-6)
+
+    def test_what_other_weights_painted_is_left_alone(self, model_folder: Path, tmp_path: Path):
+        model, request = (
+            load_bundled(model_folder, torch.device("cpu")),
+            GenerationRequest("a cat", count=1, keep=1, seed=5),
+        )
+        Easel(model, tmp_path).painted(request)
+        with torch.no_grad():
+            next(model.transformer.parameters()).add_(1)
+        Easel(model, tmp_path).painted(request)
+        assert len(list(tmp_path.glob("*/*.npy"))) == 2
 
 
 class TestNeighbours:

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -332,7 +333,8 @@ def build_open_art(folder: Path, size: int, cache: Path) -> list[Picture]:
         check_licence(source, tarball)
         rows += icon_rows(source, tarball, names)
     rows = with_splits(rows)
-    with ProcessPoolExecutor() as pool:
+    # Not by fork: a copy of this process could wait for ever for what another of its threads held.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         pictures = pool.map(_render_one, [(row.svg, size) for row in rows], chunksize=32)
         return write_art(rows, pictures, size, folder, "open")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.errors import explain
-from app.models import check_there, current_name, fitting_device, folder_of, read_through, remember
+from app.models import check_there, current_name, fitting_device, folder_of, read_through, remember, suited_sampling
 from app.settings import Settings
 from app.views import ModelStatus
 from dalle_core.errors import CheckpointError, DalleError
@@ -31,7 +31,8 @@ logger = logging.getLogger(__name__)
 class Loader:
     def __init__(self, settings: Settings, load_model: LoadModel, ring: Callable[[], None]) -> None:
         self.settings = settings
-        self.status = ModelStatus("loading", current_name(settings), "The model is loading.", None, settings.device)
+        name, suited = current_name(settings), suited_sampling(settings)
+        self.status = ModelStatus("loading", name, "The model is loading.", None, settings.device, sampling=suited)
         self._load_model = load_model
         self._ring = ring
         self._lock = threading.Lock()
@@ -126,7 +127,8 @@ class Loader:
 
     def _become(self, name: str, model: "ImageModel") -> None:
         self._models[name] = model
-        self._tell(state="ready", name=name, message="", spec=model.spec, loading="", failed="", share=1.0)
+        told = {"spec": model.spec, "sampling": model.spec.sampling, "share": 1.0}
+        self._tell(state="ready", name=name, message="", loading="", failed="", **told)
 
     def _tell(self, **values: object) -> None:
         with self._lock:

@@ -6,7 +6,7 @@ Reads configs, headers and cards; loads no weights and imports no torch. Which o
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from dalle_core.checkpoints import read_json
 from dalle_core.errors import CheckpointError, DalleError, RequestError
 from dalle_core.families.base import ModelSpec, Sampling
 from dalle_core.families.registry import CONFIG, check_paints, memory_needed, only_tokens, read_spec
+from dalle_core.request import GenerationRequest
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,7 @@ CARD = "MODEL_CARD.md"
 MAX_CARD = 256 * 1024
 BATCH = 16  # rows of a batch of eight with guidance
 MEBIBYTE = 2**20
+OWN_SAMPLING = Sampling(*(getattr(GenerationRequest, setting.name) for setting in fields(Sampling)))
 MEMORY_TOLD = Path("/proc/meminfo")  # Linux alone has it
 
 logger = logging.getLogger(__name__)
@@ -60,7 +62,8 @@ def current_name(settings: Settings) -> str:
 
 
 def suited_sampling(settings: Settings) -> Sampling | None:
-    """How the current model's publishers draw from it, where that is not as this project does."""
+    """How the current model's publishers draw from it, where that is not as this project does. Told by its config, so
+    that it is known before the model is loaded."""
     with contextlib.suppress(DalleError):  # whoever loads it says what is wrong
         return read_spec(folder_of(settings, current_name(settings))).sampling
     return None

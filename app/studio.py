@@ -5,9 +5,9 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.downloads import Downloads
 from app.errors import DataFolderBusy, HistoryError, NotFound
@@ -19,7 +19,7 @@ from app.history.files import file_stem, save_beside_others
 from app.history.marks import Sidecar
 from app.history.ownership import acquire, owner_lock
 from app.loading import LoadModel
-from app.models import Models, check_there, current_name
+from app.models import OWN_SAMPLING, Models, check_there, current_name
 from app.prompts import Prompts
 from app.ranking import load_candidates, rank
 from app.recipes import Recipe, read_recipe
@@ -215,6 +215,11 @@ class Studio:
 
     def model_status(self) -> ModelStatus:
         return self.worker.status
+
+    def sampling(self) -> dict[str, Any]:
+        """How new jobs draw where nobody says otherwise, by a request's names: as the model's publishers do, or as this
+        project does."""
+        return asdict(self.model_status().sampling or OWN_SAMPLING)
 
     # Jobs
 
@@ -458,7 +463,7 @@ class Studio:
         job = self.history.job(self.history.image(image_id).job_id)
         self._check_model(job.model, "This picture was painted by")
         request = replace(job.request, seed=secrets.randbelow(RANDOM_SEEDS), slot=0)
-        return self.submit(request, job.kind, job.source_id, job.model_sha256)
+        return self.submit(request, job.kind, job.source_id, job.model_sha256, job.model)
 
     def reproduction(self, image_id: str) -> Reproduction | None:
         """How the latest painting of this picture again stands, and whether it came out the same."""

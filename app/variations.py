@@ -6,11 +6,12 @@ The picture may be one of the history or a foreign one; with no words to it, res
 import contextlib
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from app.errors import NotFound
 from app.history import History
+from app.models import OWN_SAMPLING
 from app.sources import WHOLE, Source, Sources, painted
 from app.views import IMPORT, VARIATION, Departure
 from app.worker import Worker
@@ -43,11 +44,14 @@ class Variations:
     def more_like(self, image_id: str, strength: float = MORE_LIKE_THIS) -> str:
         """Queue variations of a picture of the history by its own prompt and settings; returns the job's id.
 
-        One that came from elsewhere has only a name: its variations go by likeness. Waits for the model. Raises
-        NotFound, RequestError, ImageError or CheckpointError.
+        Of a picture by another model, its settings are those that suit this one. One that came from elsewhere has only
+        a name: its variations go by likeness. Waits for the model. Raises NotFound, RequestError, ImageError or
+        CheckpointError.
         """
-        row = self._history.image(image_id)
+        row, status = self._history.image(image_id), self._worker.status
         own = GenerationRequest("", strength=strength) if row.kind == IMPORT else row.request
+        if row.model != status.name:
+            own = replace(own, **asdict(status.sampling or OWN_SAMPLING))
         request = replace(
             own, strength=strength, count=COUNT, keep=KEEP, seed=secrets.randbelow(RANDOM_SEEDS), batch_width=0, slot=0,
             prefix_tokens=(), rerank_text=None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from dalle_core.request import GenerationRequest
 
 if TYPE_CHECKING:
-    from dalle_core.families.base import ModelSpec
+    from dalle_core.families.base import ModelSpec, Sampling
 
 JobStatus = Literal["queued", "running", "done", "cancelled", "failed", "interrupted"]
 TileState = Literal["waiting", "painting", "done"]
@@ -157,7 +157,8 @@ class ModelStatus:
     """The model that new jobs are for, and whether it can paint yet. `spec` is there once it is ready.
 
     `loading` names another one that is being loaded, `share` of it read, be it for new jobs or for one that waited;
-    `failed` one that was chosen and could not be loaded. `message` says what failed.
+    `failed` one that was chosen and could not be loaded. `message` says what failed. `sampling` is that of the model
+    `name`, known before it is loaded; None where this project's defaults suit it.
     """
 
     state: Literal["loading", "ready", "failed"]
@@ -168,6 +169,7 @@ class ModelStatus:
     loading: str = ""
     share: float = 0.0
     failed: str = ""
+    sampling: "Sampling | None" = None
 
 
 @dataclass(frozen=True)

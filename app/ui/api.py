@@ -77,10 +77,10 @@ class Endpoints:
         count: int = 9,
         keep: int = 4,
         seed: int | None = None,
-        temperature: float = GenerationRequest.temperature,
-        top_k: int = GenerationRequest.top_k,
-        top_p: float = GenerationRequest.top_p,
-        guidance: float = GenerationRequest.guidance_scale,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        guidance: float | None = None,
     ) -> list[Picture]:
         """Paint pictures from words and return the best of them, best first. This takes from seconds to minutes.
 
@@ -95,12 +95,14 @@ class Endpoints:
             temperature: From 0 to 5. Low is safe, high is adventurous.
             top_k: Choose among this many likeliest tokens only; 0 keeps all.
             top_p: Choose among the likeliest tokens that sum to this share only; 1 keeps all.
-            guidance: How closely to follow the words, from 0 to 30; 1 turns it off.
+            guidance: How closely to follow the words, from 0 to 30; 1 turns it off. Of these four, what is left out
+                is as it suits the model.
         Returns:
             A list of pictures; GET a picture's url for its PNG, which carries the recipe to paint it again.
         """
         with _plainly():
             request = read_request(
+                self.studio.sampling(),
                 prompt=prompt,
                 negative_prompt=negative_prompt,
                 count=count,
@@ -122,10 +124,10 @@ class Endpoints:
         count: int = 9,
         keep: int = 4,
         seed: int | None = None,
-        temperature: float = GenerationRequest.temperature,
-        top_k: int = GenerationRequest.top_k,
-        top_p: float = GenerationRequest.top_p,
-        guidance: float = GenerationRequest.guidance_scale,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        guidance: float | None = None,
         letterbox: bool = False,
     ) -> list[Picture]:
         """Keep the top of a picture and paint the rest anew, from words; return the best of what came out, best first.
@@ -144,7 +146,8 @@ class Endpoints:
             temperature: From 0 to 5. Low is safe, high is adventurous.
             top_k: Choose among this many likeliest tokens only; 0 keeps all.
             top_p: Choose among the likeliest tokens that sum to this share only; 1 keeps all.
-            guidance: How closely to follow the words, from 0 to 30; 1 turns it off.
+            guidance: How closely to follow the words, from 0 to 30; 1 turns it off. Of these four, what is left out
+                is as it suits the model.
             letterbox: Of a picture that is not square, take all, with bars, instead of the square in its middle.
         Returns:
             A list of pictures; GET a picture's url for its PNG, which carries the recipe to paint it again.
@@ -152,6 +155,7 @@ class Endpoints:
         with _plainly():
             _check("rows", rows, int)
             request = read_request(
+                self.studio.sampling(),
                 prompt=prompt,
                 negative_prompt=negative_prompt,
                 count=count,
@@ -174,10 +178,10 @@ class Endpoints:
         count: int = 9,
         keep: int = 4,
         seed: int | None = None,
-        temperature: float = GenerationRequest.temperature,
-        top_k: int = GenerationRequest.top_k,
-        top_p: float = GenerationRequest.top_p,
-        guidance: float = GenerationRequest.guidance_scale,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        guidance: float | None = None,
         letterbox: bool = False,
     ) -> list[Picture]:
         """Paint variations of a picture, with or without words, and return the best of what came out, best first.
@@ -197,13 +201,15 @@ class Endpoints:
             temperature: From 0 to 5. Low is safe, high is adventurous.
             top_k: Choose among this many likeliest tokens only; 0 keeps all.
             top_p: Choose among the likeliest tokens that sum to this share only; 1 keeps all.
-            guidance: How closely to follow the words, from 0 to 30; 1 turns it off.
+            guidance: How closely to follow the words, from 0 to 30; 1 turns it off. Of these four, what is left out
+                is as it suits the model.
             letterbox: Of a picture that is not square, take all, with bars, instead of the square in its middle.
         Returns:
             A list of pictures; GET a picture's url for its PNG, which carries the recipe to paint it again.
         """
         with _plainly():
             request = read_request(
+                self.studio.sampling(),
                 prompt=prompt,
                 negative_prompt=negative_prompt,
                 count=count,
@@ -327,12 +333,15 @@ def picture(image: ImageView) -> Picture:
     )
 
 
-def read_request(*, count: object, keep: object, seed: object, **values: Any) -> GenerationRequest:
-    """Raises RequestError. No more are kept than painted; without a seed one is drawn."""
+def read_request(
+    sampling: dict[str, Any], *, count: object, keep: object, seed: object, **values: Any
+) -> GenerationRequest:
+    """Raises RequestError. No more are kept than painted; without a seed one is drawn; `sampling` is what suits."""
     if isinstance(count, int) and isinstance(keep, int):
         keep = min(count, keep)
     drawn = secrets.randbelow(RANDOM_SEEDS) if seed is None else seed
-    return request_from_dict({"count": count, "keep": keep, "seed": drawn, **values})
+    suited = {name: value for name, value in sampling.items() if values[name] is None}
+    return request_from_dict({"count": count, "keep": keep, "seed": drawn, **values, **suited})
 
 
 def read_base64(text: str) -> bytes:

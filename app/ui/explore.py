@@ -147,13 +147,18 @@ def wire_sending(studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets,
     """Explore from here, of the picture dialog, whichever tab opened it."""
 
     def explore_from(event: gr.EventData) -> tuple[Any, ...]:
-        """With the picture's own settings and seed; it is the one to complete or vary, where an axis says so."""
+        """With the picture's own settings and seed; it is the one to complete or vary, where an axis says so.
+
+        The fine tuning of another model's picture would not suit this one.
+        """
         try:
             image = studio.image(event_field(event, "image"))
         except DalleError as error:
             raise gr.Error(str(error), print_exception=False) from error
         values = list(form_values(image.request, image.seed))
         values[2:4] = [1]
+        if image.model != studio.model_status().name:
+            values[4:] = [gr.skip()] * len(values[4:])
         if image.imported:  # from elsewhere, with neither words nor settings
             values = ["", *[gr.skip()] * (len(values) - 1)]
         return {"image": image.id, "sent": secrets.token_hex(4)}, *values, gr.Tabs(selected=TAB)

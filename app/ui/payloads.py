@@ -29,7 +29,7 @@ def status_payload(status: ModelStatus) -> Payload:
         "model": status.name,
         "version": status.spec.sha256 if status.spec else None,
         "styles": list(status.spec.styles[:STYLES_SHOWN]) if status.spec else [],
-        "tuned": status.spec is not None and status.spec.sampling is not None,
+        "tuned": status.sampling is not None,
         "loading": status.loading,
         "share": round(status.share, 2),
         "failed": status.failed,

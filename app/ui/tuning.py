@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.studio import Studio
-from app.ui.controls import DEFAULTS, PRIVATE, script_html
+from app.ui.controls import PRIVATE, script_html
 from app.ui.form import FIELDS
 
 SAMPLING = FIELDS[5:]  # the last widgets of every form, in this order
@@ -28,6 +28,5 @@ def wire(studio: Studio, marker: gr.HTML, forms: Sequence[Sequence[Any]]) -> Non
 
 def sampling(studio: Studio) -> tuple[float, ...]:
     """As the model's publishers say, or this project's defaults."""
-    spec = studio.model_status().spec
-    suits = spec.sampling if spec is not None and spec.sampling is not None else DEFAULTS
-    return tuple(getattr(suits, name) for name in SAMPLING)
+    suits = studio.sampling()
+    return tuple(suits[name] for name in SAMPLING)

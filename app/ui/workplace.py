@@ -74,7 +74,7 @@ def wire_sending(studio: Studio, galleries: Sequence[gr.HTML], event: str, place
     def send(sent: gr.EventData) -> tuple[Any, ...]:
         """With the picture's own words and fine tuning; the numbers stay, and the seed is a new one.
 
-        A picture from elsewhere has neither.
+        A picture from elsewhere has neither, and the fine tuning of another model's would not suit this one.
         """
         try:
             image = studio.image(event_field(sent, "image"))
@@ -82,6 +82,8 @@ def wire_sending(studio: Studio, galleries: Sequence[gr.HTML], event: str, place
             raise gr.Error(str(error), print_exception=False) from error
         values = list(form_values(image.request, image.seed))
         values[2:5] = gr.skip(), gr.skip(), ""
+        if image.model != studio.model_status().name:
+            values[5:] = [gr.skip()] * len(values[5:])
         if image.imported:
             values = ["", *[gr.skip()] * (len(values) - 1)]
         chosen = {"image": image.id, "sent": secrets.token_hex(4)}

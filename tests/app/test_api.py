@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,8 +13,9 @@ from gradio_client.exceptions import AppError, AuthenticationError
 from PIL import Image
 
 from app.recipes import read_recipe
-from app.ui.api import Picture
-from tests.app.conftest import OpenPage, wait_until
+from app.ui.api import Endpoints, Picture
+from dalle_core.families.base import Sampling
+from tests.app.conftest import OpenPage, StartStudio, wait_until
 from tests.fakes import QUICK_SPEC, FakeModel
 
 NAMES = {"/generate", "/complete", "/vary", "/rerank", "/history_search", "/expand_prompt"}
@@ -73,6 +75,22 @@ def test_without_a_seed_one_is_drawn_and_no_more_are_kept_than_painted(client: C
     first, second = (paint(client, count=1, keep=4, seed=None) for _ in range(2))
     assert len(first) == len(second) == 1
     assert first[0]["seed"] != second[0]["seed"]
+
+
+def test_what_a_program_leaves_out_is_as_it_suits_the_model(start_studio: StartStudio) -> None:
+    suited = Sampling(temperature=1.0, top_k=256, guidance_scale=16.0)
+    studio = start_studio(FakeModel(spec=replace(QUICK_SPEC, sampling=suited)))
+    wait_until(lambda: studio.model_status().state == "ready")
+    endpoints = Endpoints(studio)
+    few: dict[str, Any] = {"count": 1, "keep": 1}
+    for painting in (
+        endpoints.generate("red apple", **few, guidance=2.0),
+        endpoints.complete(file(), 2, "red apple", **few, guidance=2.0),
+        endpoints.vary(file(), prompt="red apple", **few, guidance=2.0),
+    ):
+        (made,) = asyncio.run(painting)
+        asked = studio.image(made["id"]).request
+        assert (asked.temperature, asked.top_k, asked.top_p, asked.guidance_scale) == (1.0, 256, 1.0, 2.0)
 
 
 def complete(client: Client, picture: str, rows: int = 2, **values: Any) -> list[dict[str, Any]]:

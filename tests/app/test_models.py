@@ -25,14 +25,18 @@ from app.models import (
     remember,
     suited_sampling,
 )
+from app.recipes import read_recipe
 from app.settings import Settings, is_model_name
 from app.studio import Studio, open_history, submit_to_owner
 from dalle_core.checkpoints import sha256_of
 from dalle_core.errors import CheckpointError, RequestError
+from dalle_core.families.base import Sampling
 from tests.app.conftest import painted, request, wait_until, watched
-from tests.fakes import QUICK_SPEC, FakeModel, fake_settings
+from tests.app.test_sources import file, picture
+from tests.fakes import QUICK_SPEC, FakeModel, fake_loader, fake_settings
 
 SLOW = 0.02
+SUITED = Sampling(temperature=1.0, top_k=256, guidance_scale=16.0)
 
 
 def put_model(place: Path, name: str, weights: dict[str, torch.Tensor] | None = None, **changes: Any) -> Path:
@@ -56,6 +60,7 @@ class Switchboard:
         self.broken: set[str] = set()
         self.loaded: list[str] = []
         self.step_seconds = 0.0
+        self.sampling: Sampling | None = None
         for name in (DEFAULT_MODEL, "other"):
             put_model(self.settings.models_dir, name)
         self.studio = Studio(self.settings, self.load)
@@ -64,7 +69,8 @@ class Switchboard:
         self.loaded.append(folder.name)
         if folder.name in self.broken:
             raise RuntimeError("out of memory")
-        spec = replace(QUICK_SPEC, name=folder.name, sha256=folder.name[0] * 64, styles=(folder.name,))
+        named = {"name": folder.name, "sha256": folder.name[0] * 64, "styles": (folder.name,)}
+        spec = replace(QUICK_SPEC, sampling=self.sampling, **named)  # type: ignore[arg-type]
         return FakeModel(spec=spec, step_seconds=self.step_seconds)
 
     def is_used(self, name: str) -> bool:
@@ -253,8 +259,8 @@ def test_pictures_are_painted_again_by_the_model_that_painted_them(started: Swit
     again = studio.reproduction(image_id)
     assert again is not None
     assert again.identical
-    for file in folder_of(started.settings, DEFAULT_MODEL).iterdir():
-        file.unlink()
+    for part in folder_of(started.settings, DEFAULT_MODEL).iterdir():
+        part.unlink()
     with pytest.raises(RequestError, match=f"painted by the model {DEFAULT_MODEL}, which is not here"):
         studio.reproduce(image_id)
 
@@ -294,6 +300,38 @@ def test_the_settings_that_suit_a_model_are_read_from_it(settings: Settings) -> 
     sampling = suited_sampling(replace(settings, model="mini"))
     request = build_request(parse(["generate", "a cat", "--guidance", "4"]), sampling)
     assert (request.temperature, request.top_k, request.guidance_scale) == (1, 256, 4)
+    studio = Studio(replace(settings, model="mini"), lambda folder, device: FakeModel())
+    studio.open()  # which loads nothing
+    assert studio.sampling() == suited
+    studio.close()
+
+
+@pytest.mark.parametrize("command", [["generate"], ["generate", "--vary"], ["explore", "--x", "seed=1", "--picture"]])
+def test_commands_draw_as_suits_the_model_where_no_flag_says_otherwise(tmp_path: Path, command: list[str]) -> None:
+    put_model(tmp_path / "models", "mini", sampling=asdict(SUITED))
+    given, out = tmp_path / "given.png", tmp_path / "out"
+    given.write_bytes(file(picture()))
+    picked = [str(given)] if command[-1] in {"--vary", "--picture"} else []
+    where = ["--models-dir", str(tmp_path / "models"), "--data-dir", str(tmp_path / "data"), "--out", str(out)]
+    flags = ["--model", "mini", "--device", "cpu", "--count", "1", "--top-p", "0.5"]
+    load = fake_loader(FakeModel(spec=replace(QUICK_SPEC, name="mini")))
+    assert main([command[0], "a cat", *command[1:], *picked, *flags, *where], load) == 0
+    made = read_recipe(next(path for path in out.iterdir() if path.name != "sheet.png")).request
+    assert (made.temperature, made.top_k, made.guidance_scale, made.top_p) == (1, 256, 16, 0.5)
+
+
+def test_settings_stay_with_the_model_that_they_suit(started: Switchboard) -> None:
+    studio = started.studio
+    own = painted(studio, temperature=0.3, guidance_scale=2.0).tiles[0].image_id or ""
+    started.sampling = SUITED
+    studio.models.choose("other")
+    wait_until(lambda: started.is_used("other"))
+    assert studio.sampling() == asdict(SUITED)
+    more = watched(studio, studio.variations.more_like(own))[-1]
+    assert (more.model, more.request.temperature, more.request.guidance_scale) == ("other", 1.0, 16.0)
+    again = watched(studio, studio.branch(own))[-1]
+    assert (again.model, again.request.temperature, again.request.guidance_scale) == (DEFAULT_MODEL, 0.3, 2.0)
+    assert again.status == "done"
 
 
 def test_reading_through_tells_how_far_it_is(settings: Settings, tmp_path: Path) -> None:

@@ -109,7 +109,9 @@ def test_a_model_is_agreed_to_fetched_stopped_resumed_and_used(
     expect(model).to_have_attribute("data-state", "current")
     for tab in ("Create", "Variations"):
         assert settings_of(page, tab) == ["16", "1", "256"]
-    visitor.page.get_by_role("tab", name="Create").click()
+    page.reload()
+    settings_of(page, "Create")  # which opens the drawer
+    expect(page.get_by_label("number input for Guidance").filter(visible=True)).to_have_value("16")
     visitor.paint("with its own settings", count=1)
     expect(page.locator(".run[aria-label='with its own settings']")).to_contain_text("guidance 16")
     assert (visitor.errors, visitor.strays) == ([], [])

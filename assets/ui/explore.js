@@ -113,6 +113,8 @@
         axes?.take(this.sheet);
       });
       this.cells = new Map(); // job -> its cell
+      this.turn = 0; // of the last question
+      this.missed = null; // the news since, while its answer is waited for
       new dalleStudio.variations.MoreLike(this.node, words => setText(this.state, words));
       announce.addEventListener("news", ({ detail }) => this.hear(detail));
       this.begin();
@@ -124,7 +126,9 @@
       if (!this.id && last && sheets.some(({ sheet }) => sheet === last)) this.open(last);
     }
 
-    hear({ jobs, first, marked = [] }) {
+    hear(news) {
+      if (this.missed) return void this.missed.push(news); // what is being asked for may be older
+      const { jobs, first, marked = [] } = news;
       if (!this.id) return;
       const own = jobs.filter(job => job.sheet === this.id);
       if (first || own.some(job => !this.cells.has(job.id)) || marked.some(id => this.cells.has(id))) return this.open(this.id); // resumed, here or elsewhere
@@ -136,22 +140,30 @@
     later() {
       this.timer ??= setTimeout(async () => {
         this.timer = null;
-        const id = this.id;
-        const answer = await this.server.sheet_state({ sheet: id }).catch(() => ({ error: UNANSWERED }));
-        if (id !== this.id) return;
+        if (this.missed) return this.later();
+        const turn = ++this.turn;
+        const answer = await this.server.sheet_state({ sheet: this.id }).catch(() => ({ error: UNANSWERED }));
+        if (turn !== this.turn) return;
         if (answer.error) return setText(this.state, t(answer.error));
         this.tell(answer);
         if (answer.state !== "painting") { this.list(); announce.dispatchEvent(new Event("finished")); }
       }, 150);
     }
 
+    /* The last question's answer is drawn, and then what was heard since it was asked. */
     async open(id) {
+      const turn = ++this.turn;
+      this.missed = [];
       const answer = await this.server.show_sheet({ sheet: id }).catch(() => ({ error: UNANSWERED }));
+      if (turn !== this.turn) return;
+      const missed = this.missed;
+      this.missed = null;
       if (answer.error) return this.refuse(answer.error);
       this.id = id;
       remember(SHOWN, id);
       this.draw(answer);
       this.mark();
+      for (const news of missed) this.hear(news);
     }
 
     refuse(words) {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browser.conftest import Served, Visit
 
@@ -67,6 +67,38 @@ def test_a_sheet_fills_in_stops_goes_on_and_is_saved(served: Served, visit: Visi
     expect(dialog.get_by_role("button", name="Open its sheet")).to_be_visible()
     assert visitor.errors == []
     assert visitor.strays == []
+
+
+def test_an_answer_that_is_late_does_not_undo_what_was_heard_since(served: Served, visit: Visiting) -> None:
+    visitor = visit(served.url)
+    page = explore(visitor)
+    page.locator("#explore-prompt textarea").fill("a lighthouse")
+    choose(page, "x", "temperature", "0.2-1.0 [4]")
+    served.model.step_seconds = STEP
+    page.locator("#explore-paint").click()
+    page.locator(".sheet .tile[data-state=done] img").first.wait_for()
+    page.get_by_role("button", name="Stop the sheet").click()
+    expect(page.locator(".sheet")).to_have_attribute("data-status", "stopped")
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if not held and "show_sheet" in (route.request.post_data or ""):
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    page.route("**/component_server**", hold_the_first)
+    page.get_by_role("button", name="Paint what is missing").click()
+    while not held or any(card.state != "done" for card in served.studio.sheets.listed()):
+        page.wait_for_timeout(50)
+    route, answer = held[0]
+    assert '"running"' in answer.text() or '"queued"' in answer.text()
+    route.fulfill(response=answer)
+    expect(page.locator(".sheet")).to_have_attribute("data-status", "done")
+    expect(page.locator(".sheet .tile img")).to_have_count(4)
+    page.wait_for_timeout(300)
+    expect(page.locator(".sheet .tile img")).to_have_count(4)
+    assert visitor.errors == []
 
 
 def test_what_is_wrong_along_an_axis_is_said_before_and_when_painting(served: Served, visit: Visiting) -> None:

@@ -17,8 +17,9 @@ from app.settings import Settings, is_model_name
 from app.views import ModelStatus, ModelView, readable_size
 from dalle_core.checkpoints import read_json
 from dalle_core.errors import CheckpointError, DalleError, RequestError
-from dalle_core.families.base import ModelSpec, Sampling
-from dalle_core.families.registry import CONFIG, check_paints, memory_needed, only_tokens, read_spec
+from dalle_core.families.base import Sampling
+from dalle_core.families.memory import memory_needs
+from dalle_core.families.registry import CONFIG, check_paints, only_tokens, read_spec
 from dalle_core.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "emblem-128"
 CARD = "MODEL_CARD.md"
 MAX_CARD = 256 * 1024
-BATCH = 16  # rows of a batch of eight with guidance
 MEBIBYTE = 2**20
 OWN_SAMPLING = Sampling(*(getattr(GenerationRequest, setting.name) for setting in fields(Sampling)))
 MEMORY_TOLD = Path("/proc/meminfo")  # Linux alone has it
@@ -152,7 +152,7 @@ def fitting_device(settings: Settings, folder: Path) -> "torch.device":
     device = pick_device(settings.device)
     if settings.device == "auto" and device.type == "cuda":
         free = free_memory(str(device))
-        if free is not None and memory_needed(folder, "cuda", settings.low_memory) > free:
+        if free is not None and memory_needs(folder, "cuda", settings.low_memory).whole > free:
             logger.warning("%s does not fit the GPU's free memory; the CPU computes it", folder.name)
             return pick_device("cpu")
     return device
@@ -195,14 +195,12 @@ def _view(settings: Settings, folder: Path, status: ModelStatus | None) -> Model
         paints = not only_tokens(spec)
         if paints:
             check_paints(folder)
-        weights = memory_needed(folder, _kind(status), settings.low_memory)
-        parameters = memory_needed(folder, "cpu") // 4
+        needs = memory_needs(folder, _kind(status), settings.low_memory)
     except DalleError as error:
         return view(problem=str(error), has_card=has_card)
     if not is_model_name(folder.name):
         return view(problem="The folder's name holds characters that a model's cannot have.", has_card=has_card)
-    memory = weights + working_set(folder, spec)
-    return view(spec=spec, parameters=parameters, memory=memory, has_card=has_card, paints=paints)
+    return view(spec=spec, parameters=needs.parameters, memory=needs.whole, has_card=has_card, paints=paints)
 
 
 def _kind(status: ModelStatus | None) -> str:
@@ -215,22 +213,6 @@ def _bytes_on_disk(folder: Path) -> int:
         with contextlib.suppress(OSError):
             total += file.stat().st_size if file.is_file() else 0
     return total
-
-
-def working_set(folder: Path, spec: ModelSpec) -> int:
-    """About what painting a batch takes beside the weights: keys and values of its tokens, pictures in the making."""
-    config = read_json(folder / CONFIG)
-    networks = [network for network in config.values() if isinstance(network, dict)]
-    sizes = [(_number(network, "layers", "decoder_layers"), _number(network, "width")) for network in networks]
-    cached = max((layers * width for layers, width in sizes), default=0) * 2 * 4
-    tokens = spec.text_length + spec.token_count * len(spec.levels)
-    pictures = 8 * spec.image_size**2 * 4 * 256  # widest layers of the decoder, at its full size
-    return BATCH * tokens * cached + pictures
-
-
-def _number(network: dict[str, object], *names: str) -> int:
-    values = (network.get(name) for name in names)
-    return next((value for value in values if isinstance(value, int)), 0)
 
 
 def read_through(folder: Path, told: Callable[[float], None]) -> None:

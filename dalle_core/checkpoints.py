@@ -111,17 +111,21 @@ def stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise CheckpointError(f"{path.name}: not a readable safetensors file ({error})") from error
 
 
-def stored_bytes(path: Path, narrowest: int) -> int:
-    """Memory for a safetensors file's tensors where a number takes `narrowest` bytes or as many as in the file."""
+def stored_sizes(path: Path, without: tuple[str, ...] = ()) -> list[tuple[int, int]]:
+    """Of each tensor of a safetensors file how many numbers it has, and how many bytes one of them takes there.
+
+    Those whose names begin as one of `without` are passed over.
+    """
     from safetensors import safe_open
 
-    total = 0
+    sizes = []
     shapes = stored_shapes(path)
     with safe_open(path, "np") as file:
         for name, shape in shapes.items():
             bits = int("".join(filter(str.isdigit, file.get_slice(name).get_dtype().partition("_")[0])) or 8)
-            total += prod(shape) * max(narrowest, bits // 8)
-    return total
+            if not name.startswith(without):
+                sizes.append((prod(shape), bits // 8))
+    return sizes
 
 
 def check_tensors(name: str, found: "Mapping[str, tuple[int, ...]]", module: "nn.Module") -> None:

@@ -18,6 +18,7 @@ from dalle_core.checkpoints import check_hash, check_tensors, read_json, stored_
 from dalle_core.device import pick_dtype
 from dalle_core.errors import CheckpointError
 from dalle_core.families.base import Conditioning, ModelSpec, Pace, Reranker
+from dalle_core.families.memory import LEFT_ON_DISK
 from dalle_core.families.optional import require_transformers
 from dalle_core.families.registry import CONFIG, read_spec
 from dalle_core.tokenizers import cut_to_fit, read_tokenizer, without_marks
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 WEIGHTS, TOKENIZER, NETWORK = "weights", "tokenizer.json", "weights/config.json"
 TEMPLATE = "<|User|>: {prompt}\n\n<|Assistant|>:"
-UNUSED = ("model.vision_model.", "model.aligner.", "lm_head.")  # what looks at pictures and what writes text
 
 
 class JanusNetwork(nn.Module):
@@ -270,7 +270,7 @@ def painting_shapes(files: Sequence[Path]) -> dict[str, tuple[int, ...]]:
 
 
 def _paints(name: str) -> bool:
-    return not name.startswith(UNUSED)
+    return not name.startswith(LEFT_ON_DISK["janus"])
 
 
 def empty_network(config: "JanusConfig") -> JanusNetwork:

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dalle_core.checkpoints import FORMAT, read_json, stored_bytes
+from dalle_core.checkpoints import FORMAT, read_json
 from dalle_core.config import NetworkConfig
 from dalle_core.errors import CheckpointError
 from dalle_core.families.base import ModelSpec, Sampling
@@ -40,20 +40,6 @@ def _sha256_of_all(files: dict[str, str]) -> str:
     """One hash for weights and tokenizer together: whatever can change a picture changes it."""
     lines = "".join(f"{name} {sha256}\n" for name, sha256 in sorted(files.items()))
     return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def memory_needed(folder: Path, device: str, low_memory: bool = False) -> int:
-    """Bytes that the weights of the model in `folder` take up once loaded, told from the files' headers alone.
-
-    A CPU computes in fp32, whatever is stored; a GPU in what is stored. With `low_memory` some families hold one
-    network at a time, others compute in what is stored everywhere.
-    """
-    config = read_json(folder / CONFIG)
-    weights = [folder / name for name in config.get("files", {}) if name.endswith(".safetensors")]
-    family = config["spec"].get("family") if low_memory and isinstance(config.get("spec"), dict) else None
-    narrowest = 1 if device == "cuda" or family in NARROW else 4
-    sizes = [stored_bytes(path, narrowest) for path in weights]
-    return max(sizes, default=0) if family in IN_TURN else sum(sizes)
 
 
 def read_network(config: dict[str, Any], name: str, kind: type[Config]) -> Config:

@@ -25,7 +25,8 @@ from dalle_core.families.dalle_mini import (
     NetworksInTurn,
     load_dalle_mini,
 )
-from dalle_core.families.registry import load_model, load_tokenizer, memory_needed, read_spec
+from dalle_core.families.memory import memory_needs
+from dalle_core.families.registry import load_model, load_tokenizer, read_spec
 from dalle_core.generate import Finished, GenerationRequest, Preview, Started, generate
 from dalle_core.openai_dvae import OpenAIDVAE
 from tests.core.published import TINY, TINY_BART, TINY_VQGAN, without_weights, write_published, write_vocabulary
@@ -152,7 +153,9 @@ def test_a_long_prompt_keeps_its_end_token(model: DalleMiniModel) -> None:
 
 def test_the_memory_it_needs_is_read_from_headers(folder: Path, model: DalleMiniModel) -> None:
     networks = model.networks.encoder, model.networks.decoder, model.networks.vqgan
-    assert memory_needed(folder, "cpu") == 4 * sum(p.numel() for network in networks for p in network.parameters())
+    needs = memory_needs(folder, "cpu")
+    assert needs.parameters == sum(p.numel() for network in networks for p in network.parameters())
+    assert needs.weights == 4 * needs.parameters
 
 
 def test_half_precision_is_kept_on_disk_and_widened_on_the_cpu(copy: Path) -> None:
@@ -160,7 +163,8 @@ def test_half_precision_is_kept_on_disk_and_widened_on_the_cpu(copy: Path) -> No
         state = torch.load(copy / name, weights_only=True)
         torch.save({key: value.half() for key, value in state.items()}, copy / name)
     convert_dalle_mini(copy, copy / "half", TINY)
-    assert memory_needed(copy / "half", "cuda") < memory_needed(copy / "half", "cpu")
+    cuda, cpu = (memory_needs(copy / "half", device) for device in ("cuda", "cpu"))
+    assert (cuda.weights, cuda.painting) < (cpu.weights, cpu.painting)
     model = load_dalle_mini(copy / "half", CPU)
     assert {parameter.dtype for parameter in model.networks.decoder.parameters()} == {torch.float32}
     assert len(finish(model, GenerationRequest("red", count=1, keep=1)).candidates) == 1
@@ -188,7 +192,7 @@ def test_with_low_memory_one_network_is_held_at_a_time(folder: Path, model: Dall
         assert torch.equal(ours.image, whole.image)
     assert sparing.image_to_tokens(torch.rand(1, 3, 32, 32)).shape == (1, 16)
     assert len(sparing.networks._held) == 1
-    assert memory_needed(folder, "cpu", low_memory=True) < memory_needed(folder, "cpu")
+    assert memory_needs(folder, "cpu", low_memory=True).weights < memory_needs(folder, "cpu").weights
 
 
 def test_with_low_memory_too_everything_is_checked_first(folder: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Builds DALL·E mini at its true shapes with random weights, converts, loads and paints: prints seconds and bytes.
 
 Run by a test in a process of its own, since memory at its peak is a whole process's. Linux only. A whole picture:
-`python -m tests.core.true_size FOLDER paint 16`, after `write` and `convert`.
+`python -m tests.core.true_size paint FOLDER/dalle-mini 1 16`, after `write FOLDER` and `convert FOLDER`. Any model's
+folder can be painted with.
 """
 
 import json
@@ -17,7 +18,8 @@ from torch import Tensor, nn
 
 from dalle_core.bart import ImageDecoder, TextEncoder
 from dalle_core.families.convert_dalle_mini import PUBLISHED, Published, convert_dalle_mini
-from dalle_core.families.registry import load_model, memory_needed
+from dalle_core.families.memory import memory_needs
+from dalle_core.families.registry import load_model, read_spec
 from dalle_core.generate import GenerationRequest, generate
 from dalle_core.vqgan import VQGAN
 from tests.core.published import detoker, without_weights, words, write_flax, write_vocabulary
@@ -67,26 +69,31 @@ def measured(step: Callable[[], Any]) -> tuple[Any, float, int]:
     return result, time.monotonic() - started, peak() - before
 
 
-def main(folder: Path, task: str, rows: int) -> None:
+def paint(folder: Path, count: int, rows: int, *, sparing: bool) -> dict[str, float]:
+    """Load the model in `folder` and paint the last `rows` of `count` pictures, guided."""
+    spec = read_spec(folder)
+    given = tuple(range(spec.cols * (spec.rows - rows)))
+    request = GenerationRequest("1x1 2x4", count=count, keep=1, guidance_scale=5, prefix_tokens=given)
+    model, seconds, memory = measured(lambda: load_model(folder, CPU, low_memory=sparing))
+    _, painting, extra = measured(lambda: list(generate(model, request, getattr(model, "reranker", None))))
+    return {"seconds": seconds, "memory": memory, "painting": painting, "more": extra}
+
+
+def main(task: str, folder: Path, count: int = 1, rows: int = ROWS) -> None:
     published = PUBLISHED[NAME]
-    if task == "write":
-        write(folder, published)
-        return
-    target = folder / NAME
-    if task == "convert":
-        _, seconds, memory = measured(lambda: convert_dalle_mini(folder, target, published))
-        figures = {"seconds": seconds, "memory": memory}
-    else:
-        sparing = task == "paint-sparing"
-        given = tuple(range(published.vqgan.grid * (published.vqgan.grid - rows)))
-        request = GenerationRequest("1x1 2x4", count=1, keep=1, guidance_scale=16, temperature=1, top_k=256,
-                                    prefix_tokens=given)  # fmt: skip
-        model, seconds, memory = measured(lambda: load_model(target, CPU, low_memory=sparing))
-        _, painting, extra = measured(lambda: list(generate(model, request)))
-        figures = {"seconds": seconds, "memory": memory, "painting": painting, "more": extra}
-    needed = {"needed": memory_needed(target, "cpu"), "sparing": memory_needed(target, "cpu", low_memory=True)}
-    print(json.dumps({**figures, **needed}))  # noqa: T201  # what the test reads
+    match task:
+        case "write":
+            write(folder, published)
+            return
+        case "convert":
+            _, seconds, memory = measured(lambda: convert_dalle_mini(folder, folder / NAME, published))
+            figures = {"seconds": seconds, "memory": float(memory)}
+        case _:
+            sparing = task == "paint-sparing"
+            needs = memory_needs(folder, "cpu", sparing)
+            figures = paint(folder, count, rows, sparing=sparing) | {"weights": needs.weights, "whole": needs.whole}
+    print(json.dumps(figures))  # noqa: T201  # what the test reads
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else ROWS)
+    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))

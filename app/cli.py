@@ -16,12 +16,11 @@ from typing import Any, NoReturn
 
 from app import care_command, models_command
 from app.axes import EXAMPLES, PLACES, TITLES, AxisText
-from app.errors import OutputError
+from app.errors import OutputError, in_words
 from app.explore_command import PaintedCell, begun_seed, explore_to_folder, explore_to_history
 from app.generate_command import Painted, paint_to_folder, paint_to_history, read_given, variations
 from app.loading import LoadModel
 from app.models import memory_words, suited_sampling
-from app.ranking import with_reranker
 from app.settings import (
     DEVICES,
     EVERY_ADDRESS,
@@ -60,7 +59,7 @@ def main(argv: Sequence[str] | None = None, load_model: LoadModel = load_model) 
         settings = load_settings(_settings_flags(arguments), os.environ)
         if settings.low_memory:
             load_model = partial(load_model, low_memory=True)  # type: ignore[call-arg]  # which the studio's own takes
-        status: int | None = command(arguments, settings, with_reranker(load_model, settings))
+        status: int | None = command(arguments, settings, load_model)
         return status or 0
     except RequestError as error:
         return _fail(str(error), BAD_REQUEST)
@@ -73,7 +72,7 @@ def main(argv: Sequence[str] | None = None, load_model: LoadModel = load_model) 
         return FAILED
     except Exception as error:
         logger.exception("unexpected")
-        return _fail(f"unexpected {type(error).__name__}: {error}", FAILED)
+        return _fail(in_words(error) or f"unexpected {type(error).__name__}: {error}", FAILED)
 
 
 def _fail(message: str, status: int) -> int:

@@ -66,13 +66,19 @@ class MissingPackage(DalleError):
 
 def explain(error: BaseException) -> str:
     """What happened, in words an artist can act on."""
+    text = " ".join(str(error).split())[:300]
+    return in_words(error) or f"Something unexpected went wrong ({type(error).__name__}: {text}). The log says more."
+
+
+def in_words(error: BaseException) -> str:
+    """The same, and nothing where it is not known what to do about it."""
     if isinstance(error, DalleError):
         return str(error)
-    text = " ".join(str(error).split())[:300]
+    text = str(error)
     if isinstance(error, MemoryError) or any(words in text.lower() for words in OUT_OF_MEMORY):
         return "There is not enough memory for this. Lower the batch width, close other programs, or use --low-memory."
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "The disk is full. Free some space and try again; what was finished is kept."
     if isinstance(error, ModuleNotFoundError):
         return f"The Python package {error.name} is missing. Install what requirements.txt lists, then start again."
-    return f"Something unexpected went wrong ({type(error).__name__}: {text}). The log says more."
+    return ""

@@ -17,6 +17,7 @@ from app.history.files import file_stem, save_beside_others
 from app.loading import LoadModel
 from app.models import current_name, fitting_device, folder_of
 from app.prompts import Prompts, is_template
+from app.ranking import give_reranker
 from app.recipes import to_png
 from app.settings import Settings
 from app.sources import MAX_UPLOAD_BYTES, WHOLE, Source, Sources, cut_square, encode, read_picture
@@ -181,7 +182,14 @@ def check_folder(folder: Path) -> None:
 def load(settings: Settings, load_model: LoadModel) -> "ImageModel":
     """The model in use. Whatever goes wrong is a DalleError."""
     folder = folder_of(settings, current_name(settings))
-    return _plainly(lambda: load_model(folder, fitting_device(settings, folder)))
+
+    def ready() -> "ImageModel":
+        device = fitting_device(settings, folder)
+        model = load_model(folder, device)
+        give_reranker(model, settings, device)
+        return model
+
+    return _plainly(ready)
 
 
 def encode_whole(model: "ImageModel", data: bytes) -> Source:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import explain
 from app.models import check_there, current_name, fitting_device, folder_of, read_through, remember, suited_sampling
+from app.ranking import give_reranker, has_come
 from app.settings import Settings
 from app.views import ModelStatus
 from dalle_core.errors import CheckpointError, DalleError
@@ -37,6 +38,7 @@ class Loader:
         self._ring = ring
         self._lock = threading.Lock()
         self._models: dict[str, ImageModel] = {}
+        self._unranked: dict[str, torch.device] = {}  # those whose reranker was not here, and where they compute
         self._wanted: str | None = None
 
     def choose(self, name: str) -> None:
@@ -108,6 +110,16 @@ class Loader:
                 self._tell(loading="")
         return self._models[name]
 
+    def rank_by_what_came(self) -> None:
+        """Where the reranker that suits the model in use was fetched since that was loaded, have it rank by it."""
+        model, name = self.current, self.status.name
+        if model is None or name not in self._unranked or not has_come(self.settings, model.spec.reranker):
+            return
+        try:
+            give_reranker(model, self.settings, self._unranked.pop(name))
+        except Exception:  # the model goes on without
+            logger.exception("the reranker %s cannot be loaded", model.spec.reranker)
+
     def keep_only(self, *names: str) -> None:
         """Let go of the other models' memory."""
         gone = self._models.keys() - set(names)
@@ -122,6 +134,9 @@ class Loader:
         with contextlib.suppress(CheckpointError):  # whoever loads it says better what is missing
             read_through(folder, lambda share: self._tell(share=share))
         model = self._load_model(folder, device)
+        give_reranker(model, self.settings, device)
+        if model.spec.reranker and not getattr(model, "reranker", None):
+            self._unranked[name] = device
         self._tell(device=str(device))
         return model
 

@@ -132,6 +132,14 @@ def free_memory(device: str) -> int | None:
     return None
 
 
+def is_tight(folder: Path, device: str) -> bool:
+    """Whether a model is more than the memory that is free, as far as that is known."""
+    with contextlib.suppress(CheckpointError):  # whoever loads it says what is wrong
+        free = free_memory(device)
+        return free is not None and memory_needs(folder, device.partition(":")[0]).whole > free
+    return False
+
+
 def memory_words(settings: Settings, only_where_tight: bool = False) -> str:
     """What the current model will need and what there is, before it is loaded; nothing where either is not known."""
     folder = folder_of(settings, current_name(settings))
@@ -142,7 +150,7 @@ def memory_words(settings: Settings, only_where_tight: bool = False) -> str:
     if view.memory <= free:
         return "" if only_where_tight else words
     less = _view(replace(settings, low_memory=True), folder, None).memory
-    return words if less == view.memory else f"{words} With --low-memory it needs {readable_size(less)}."
+    return words if less == view.memory else f"{words} Held sparingly (--low-memory) it needs {readable_size(less)}."
 
 
 def fitting_device(settings: Settings, folder: Path) -> "torch.device":

@@ -22,9 +22,11 @@ def print_models(settings: Settings, *, as_json: bool) -> None:
         raise OutputError(f"There is no models folder at {settings.models_dir}.")
     for view in views:
         print(_model_json(view, current) if as_json else _model_line(view, current))
-    for offer in Downloads(settings).all():
-        if not offer.there:
-            print(_offer_json(offer) if as_json else _offer_line(offer))
+    offers = [offer for offer in Downloads(settings).all() if not offer.there]
+    for offer in offers:
+        print(_offer_json(offer) if as_json else _offer_line(offer))
+    if offers and not as_json:
+        _say("To fetch one: python app.py models download NAME")
 
 
 def _model_line(view: ModelView, current: str) -> str:
@@ -68,12 +70,28 @@ def download(settings: Settings, name: str, *, accept_licence: bool) -> None:
     """Fetch a public model and print its folder. After Ctrl+C the same command goes on from there."""
     downloads = Downloads(settings)
     offer = downloads.offer(name)
+    if offer.there:
+        raise RequestError(f"{offer.title} is here already. {_use(settings, offer)}")
     _say(f"{offer.title}. {offer.about}")
     _say(f"About {readable_size(offer.size)} to fetch, {readable_size(offer.room)} of disk while it is converted.")
     _say(f"Licence: {offer.licence}, {offer.licence_url}\n{offer.terms}")
     if not accept_licence:
         _ask(name)
-    print(downloads.run(name, offer.licence, Progress(), threading.Event()))
+    try:
+        print(downloads.run(name, offer.licence, Progress(), threading.Event()))
+    except KeyboardInterrupt:
+        _say("\nWhat was fetched stays; the same command goes on from there.")
+        raise
+    _say(_use(settings, offer))
+
+
+def _use(settings: Settings, offer: OfferView) -> str:
+    """What to do with a model once it is here."""
+    if offer.ranks:
+        return f"It ranks what the models that it suits paint; others with --reranker {offer.name}."
+    if any(view.paints for view in catalogue(settings) if view.name == offer.name):
+        return f"Paint with it: python app.py --model {offer.name}, or choose it on the Models tab."
+    return "The Models tab shows what its tokens make of a picture."
 
 
 def discard(settings: Settings, name: str) -> None:
@@ -83,7 +101,9 @@ def discard(settings: Settings, name: str) -> None:
 def _ask(name: str) -> None:
     """Raises RequestError where the licence is not agreed to, or nobody is there to say so."""
     if not sys.stdin.isatty():
-        raise RequestError(f"Read the licence, then add --accept-licence: python app.py models download {name} …")
+        raise RequestError(
+            f"Read the licence, then agree to it with: python app.py models download {name} --accept-licence"
+        )
     sys.stderr.write("Type yes to agree to the licence: ")
     if input().strip().lower() not in {"y", "yes"}:
         raise RequestError("The licence was not agreed to; nothing was fetched.")

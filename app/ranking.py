@@ -4,7 +4,7 @@ Also says which reranker a model is loaded with.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from PIL import Image
 from app.history import ImageRow, Ranking
 from app.settings import Settings
 from dalle_core.errors import CheckpointError, ImageError, RequestError
+from dalle_core.families.catalogue import OFFERS
+from dalle_core.families.registry import CONFIG
 from dalle_core.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -77,30 +79,25 @@ def rank(
     return as_rows(reranker, request, rerank(reranker, wanted(model, request), candidates), image_ids)
 
 
-def with_reranker(
-    load_model: "Callable[[Path, torch.device], ImageModel]", settings: Settings
-) -> "Callable[[Path, torch.device], ImageModel]":
-    """A loader whose models rank by the reranker the settings name; else by their own; else by the one that suits them,
-    where this machine has it. Raises CheckpointError where the one that was asked for cannot be had."""
-
-    def load(folder: Path, device: "torch.device") -> "ImageModel":
-        model = load_model(folder, device)
-        wanted = settings.reranker or ("" if getattr(model, "reranker", None) else model.spec.reranker)
-        if wanted:
-            model.reranker = _reranker(wanted, settings, device)  # type: ignore[attr-defined]
-        return model
-
-    return load
-
-
-def _reranker(name: str, settings: Settings, device: "torch.device") -> "Reranker | None":
+def give_reranker(model: "ImageModel", settings: Settings, device: "torch.device") -> None:
+    """Have a model rank by the reranker the settings name; else by its own; else by the one that suits it, where this
+    machine has it. Raises CheckpointError where the one that was asked for cannot be had."""
+    name = settings.reranker or ("" if getattr(model, "reranker", None) else model.spec.reranker)
+    if not name:
+        return
     from dalle_core.families.rerankers import load_reranker
 
     try:
-        own = (settings.own_rerankers / name).is_dir()
-        return load_reranker(name, settings.own_rerankers if own else settings.rerankers, device)
+        place = settings.own_rerankers if has_come(settings, name) else settings.rerankers
+        model.reranker = load_reranker(name, place, device)  # type: ignore[attr-defined]
     except CheckpointError as error:
+        if settings.reranker and name in OFFERS and not has_come(settings, name):
+            raise CheckpointError(f"{error} To fetch it: python app.py models download {name}") from error
         if settings.reranker:
             raise
         logger.warning("pictures stay without a rank: %s", error)
-        return None
+
+
+def has_come(settings: Settings, name: str) -> bool:
+    """Whether a reranker is among those that were fetched."""
+    return (settings.own_rerankers / name / CONFIG).is_file()

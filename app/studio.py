@@ -19,7 +19,7 @@ from app.history.files import file_stem, save_beside_others
 from app.history.marks import Sidecar
 from app.history.ownership import acquire, owner_lock
 from app.loading import LoadModel
-from app.models import OWN_SAMPLING, Models, check_there, current_name
+from app.models import OWN_SAMPLING, Models, check_there, current_name, is_tight
 from app.prompts import Prompts
 from app.ranking import load_candidates, rank
 from app.recipes import Recipe, read_recipe
@@ -85,10 +85,13 @@ STEPS: dict[Move, int] = {"front": -MAX_QUEUED, "up": -1, "down": 1, "back": MAX
 
 
 def load_model(folder: Path, device: "torch.device", low_memory: bool = False) -> "ImageModel":
-    """The model in `folder`, of whatever family. Raises CheckpointError."""
+    """The model in `folder`, of whatever family; sparing of memory also where it would not fit otherwise.
+
+    Raises CheckpointError.
+    """
     from dalle_core.families import registry
 
-    return registry.load_model(folder, device, low_memory)
+    return registry.load_model(folder, device, low_memory or is_tight(folder, str(device)))
 
 
 class Studio:

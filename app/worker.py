@@ -218,6 +218,7 @@ class Worker:
 
     def _run_errands(self) -> None:
         self.loader.follow_choice()
+        self.loader.rank_by_what_came()
         if (model := self.loader.current) is None:
             self._errands.refuse(CheckpointError(self.status.message))
         else:

@@ -281,7 +281,7 @@ def _in_words(what: str, address: str | None) -> Iterator[None]:
         raise
     except OfflineModeIsEnabled as error:
         raise DownloadError(
-            f"{what} is not on this machine, and HF_HUB_OFFLINE is set, so that nothing is fetched."
+            f"{what} is not on this machine, and HF_HUB_OFFLINE is set, so that nothing is fetched. Unset it first."
         ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code

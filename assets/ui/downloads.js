@@ -41,7 +41,7 @@ window.dalleStudio.offers = (() => {
     }
 
     welcome(offer) {
-      toast.show(offer.ranks ? t("{title} is here. It ranks once a model is loaded anew.", offer) : t("{title} is here and can be used.", offer));
+      toast.show(offer.ranks ? t("{title} is here. From now on it ranks what the models that it suits paint.", offer) : t("{title} is here and can be used.", offer));
       this.arrived();
     }
 

@@ -9,6 +9,7 @@ from dalle_core.errors import CheckpointError
 from dalle_core.families.registry import CONFIG, IN_TURN, NARROW, read_spec
 
 ROWS = 16  # of the keys' and values' cache: a batch of eight pictures, with guidance
+PROMPT = 128  # tokens of it, where a model reads that many: few are longer
 WIDEST = 256  # channels of a picture in the making, at its full size
 HALF_ON_CUDA = {"dalle-mini", "janus", "rudalle"}  # computed there in what is stored; other devices take fp32
 PACKED = {"bundled": "transformer.safetensors"}  # held twice by a CPU: the second time laid out, as packing.py says
@@ -54,7 +55,8 @@ def memory_needs(folder: Path, device: str, low_memory: bool = False) -> Needs:
     if device == "cpu" and PACKED.get(family) in sizes:
         sizes["packed"] = sizes[PACKED[family]]
     weights = max(sizes.values(), default=0) if low_memory and family in IN_TURN else sum(sizes.values())
-    cached = _cached_numbers(folder, family) * (2 if half else 4) * (spec.text_length + spec.token_count)
+    tokens = min(spec.text_length, PROMPT) + spec.token_count
+    cached = _cached_numbers(folder, family) * (2 if half else 4) * tokens
     pictures = ROWS // 2 * spec.image_size**2 * WIDEST * 4
     return Needs(sum(count for file in files.values() for count, _ in file), weights, ROWS * cached + pictures)
 

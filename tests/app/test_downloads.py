@@ -1,5 +1,6 @@
 """Public models fetched from a hub on this machine: asked for, agreed to, resumed, converted, painted with."""
 
+import errno
 import io
 import json
 import os
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -24,7 +26,7 @@ from app.downloads import Downloads
 from app.errors import NotFound
 from app.models import catalogue
 from app.models_command import Progress, words
-from app.ranking import with_reranker
+from app.ranking import give_reranker
 from app.settings import PROJECT_FOLDER, Settings
 from app.studio import Studio
 from app.views import DownloadView
@@ -36,6 +38,7 @@ from dalle_core.families.convert import KINDS
 from dalle_core.families.convert_dalle_mini import PUBLISHED
 from dalle_core.hub import Hub
 from tests.app.conftest import painted, wait_until
+from tests.app.test_models import put_model
 from tests.core.published import TINY, write_published
 from tests.fakehub import FakeHub
 from tests.fakes import FakeModel
@@ -248,9 +251,7 @@ def test_a_reranker_is_taken_as_it_is_and_found_where_it_was_put(
     asked: list[Path] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rerankers, "load_reranker", lambda name, folder, device: asked.append(folder / name))
-        with_reranker(lambda folder, device: FakeModel(), replace(settings, reranker=name))(
-            tmp_path, torch.device("cpu")
-        )
+        give_reranker(FakeModel(), replace(settings, reranker=name), torch.device("cpu"))
     assert asked == [path]
 
 
@@ -332,7 +333,7 @@ def test_the_command_shows_the_licence_first(settings: Settings, capsys: pytest.
     said = capsys.readouterr().err
     assert "Licence: DeepSeek Model License, https://" in said
     assert "About 4.2 GB to fetch, 4.2 GB of disk while it is converted." in said
-    assert "add --accept-licence" in said
+    assert "agree to it with: python app.py models download janus-pro-1b --accept-licence" in said
     assert main(["models", "download", "nobody", *where]) == 1
     assert "expected one of dalle-mini" in capsys.readouterr().err
     assert main(["models", "download", NAME, "--discard", *where]) == 0
@@ -361,11 +362,41 @@ def test_the_command_asks_at_a_terminal(settings: Settings, capsys: pytest.Captu
     assert "was not agreed to" in said.err
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "error: The disk is full. Free some space and try again"),
+        (KeyboardInterrupt(), 130, "What was fetched stays; the same command goes on from there.\nerror: stopped"),
+    ],
+)
+def test_a_download_that_ends_early_says_what_next(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: BaseException,
+    status: int, words: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Downloads, "run", Mock(side_effect=error))
+    where = ["--data-dir", str(settings.data_dir), "--models-dir", str(settings.models_dir)]
+    assert main(["models", "download", NAME, "--accept-licence", *where]) == status
+    assert words in capsys.readouterr().err
+
+
+def test_of_a_model_that_is_here_it_is_said_how_to_use_it(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_model(settings.own_models, NAME)
+    where = ["--data-dir", str(settings.data_dir), "--models-dir", str(settings.models_dir)]
+    assert main(["models", "download", NAME, "--accept-licence", *where]) == 2
+    assert capsys.readouterr().err.startswith(
+        "error: DALL·E mini is here already. Paint with it: python app.py --model dalle-mini, or"
+    )
+
+
 def test_what_can_be_had_is_listed(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     settings.models_dir.mkdir()
     where = ["--data-dir", str(settings.data_dir), "--models-dir", str(settings.models_dir)]
     assert main(["models", "list", *where]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr()
+    assert said.err == "To fetch one: python app.py models download NAME\n"
+    lines = said.out.splitlines()
     assert lines[0] == "dalle-mini\tcan be downloaded\tDALL·E mini\tApache-2.0\t1.4 GB"
     assert len(lines) == len(OFFERS)
     assert main(["models", "list", "--json", *where]) == 0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -27,9 +28,10 @@ from app.models import (
 )
 from app.recipes import read_recipe
 from app.settings import Settings, is_model_name
-from app.studio import Studio, open_history, submit_to_owner
+from app.studio import Studio, load_model, open_history, submit_to_owner
 from dalle_core.checkpoints import sha256_of
 from dalle_core.errors import CheckpointError, RequestError
+from dalle_core.families import registry
 from dalle_core.families.base import Sampling
 from tests.app.conftest import painted, request, wait_until, watched
 from tests.app.test_sources import file, picture
@@ -276,8 +278,21 @@ def test_what_a_model_needs_and_what_there_is_is_said(settings: Settings, monkey
     monkeypatch.setattr(models, "free_memory", lambda device: 1000)
     assert memory_words(settings, only_where_tight=True) == memory_words(settings)
     assert "--low-memory" not in memory_words(settings), "which would not help"
-    assert re.search(r" With --low-memory it needs \d+ MB\.$", memory_words(large))
+    assert re.search(r" Held sparingly \(--low-memory\) it needs \d+ MB\.$", memory_words(large))
     assert "--low-memory" not in memory_words(replace(large, low_memory=True))
+
+
+@pytest.mark.parametrize(
+    ("free", "asked", "sparing"), [(10**12, False, False), (1000, False, True), (None, True, True)]
+)
+def test_a_model_that_would_not_fit_is_held_sparingly(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, free: int | None, asked: bool, sparing: bool
+) -> None:
+    folder, load = put_model(settings.models_dir, "large", family="rudalle"), Mock()
+    monkeypatch.setattr(models, "free_memory", lambda device: free)
+    monkeypatch.setattr(registry, "load_model", load)
+    load_model(folder, torch.device("cpu"), asked)
+    load.assert_called_once_with(folder, torch.device("cpu"), sparing)
 
 
 def test_a_model_too_large_for_the_gpu_is_computed_by_the_cpu(

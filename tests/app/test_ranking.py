@@ -3,16 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from torch import Tensor
 
-from app.ranking import with_reranker
+from app.ranking import give_reranker
 from app.studio import JobView, NotFound, Studio
 from dalle_core.errors import CheckpointError, RequestError
+from dalle_core.families.base import ModelSpec
 from tests.app.conftest import StartStudio, painted, quick_model, request, wait_until
-from tests.fakes import SPEC, FakeModel, FakeReranker, fake_loader, fake_settings
+from tests.fakes import QUICK_SPEC, SPEC, FakeModel, FakeReranker, fake_settings
 
 OTHER = "a dark pear"
 
@@ -127,12 +129,12 @@ class TestTheRerankerAModelIsLoadedWith:
 
     def load(self, tmp_path: Path, model: FakeModel, **flags: object) -> str | None:
         settings = fake_settings(tmp_path, **flags)
-        loaded = with_reranker(fake_loader(model), settings)(tmp_path, torch.device("cpu"))
-        reranker: FakeReranker | None = getattr(loaded, "reranker", None)
+        give_reranker(model, settings, torch.device("cpu"))
+        reranker: FakeReranker | None = getattr(model, "reranker", None)
         return reranker.name if reranker else None
 
-    def without_own(self, suits: str) -> FakeModel:
-        model = FakeModel(spec=replace(SPEC, reranker=suits))
+    def without_own(self, suits: str, spec: ModelSpec = SPEC) -> FakeModel:
+        model = FakeModel(spec=replace(spec, reranker=suits))
         model.reranker = None  # type: ignore[assignment]
         return model
 
@@ -148,6 +150,31 @@ class TestTheRerankerAModelIsLoadedWith:
     def test_one_that_was_asked_for_and_cannot_be_had_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match="elsewhere is not on this machine"):
             self.load(tmp_path, FakeModel(), reranker="elsewhere")
+
+    def test_one_that_comes_later_ranks_from_then_on(self, start_studio: StartStudio) -> None:
+        studio = start_studio(self.without_own("here", QUICK_SPEC))
+        before = painted(studio)
+        place = studio.settings.own_rerankers / "here"
+        place.mkdir(parents=True)
+        (place / "config.json").write_text("{}")
+        view = studio.rerank(before.id)
+        assert [tile.rank for tile in view.tiles] == [1, 2, 3, 4]
+        after = painted(studio)
+        rankings = studio.history.rankings(after.id, after.request.prompt, after.request.keep)
+        assert {ranking.reranker for ranking in rankings} == {"here"}
+
+    def test_one_that_comes_later_and_is_broken_stops_nothing(
+        self, start_studio: StartStudio, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        studio = start_studio(self.without_own("broken", QUICK_SPEC))
+        painted(studio)
+        broken = Mock(side_effect=RuntimeError("of another kind"))
+        monkeypatch.setattr("dalle_core.families.rerankers.load_reranker", broken)
+        place = studio.settings.own_rerankers / "broken"
+        place.mkdir(parents=True)
+        (place / "config.json").write_text("{}")
+        assert [painted(studio).status for _ in range(2)] == ["done", "done"]
+        assert broken.call_count == 1
 
     @pytest.mark.parametrize("name", ["../clip", "/etc", "a/b/c", "a b", "C:\\clip", "."])
     def test_names_that_are_none(self, tmp_path: Path, name: str) -> None:

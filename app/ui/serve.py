@@ -21,11 +21,11 @@ from app.ui.events import event_routes
 from app.ui.export_routes import export_routes
 from app.ui.first_script import FirstScript
 from app.ui.gallery_routes import gallery_routes
+from app.ui.gradio_import import import_gradio
 from app.ui.guards import guards
 from app.ui.hosts import KnownHosts
 from app.ui.installable import installable_routes
 from app.ui.media import media_routes
-from app.ui.recipe_drop import recipe_routes
 from app.ui.share import share
 from app.ui.tools_sign_in import ToolsSignIn, let_tools_in
 
@@ -76,7 +76,9 @@ def open_page(
     check_exposure(settings)
     check_packages(settings)
     prepare_environment(settings)
+    import_gradio()
     from app.ui import build, theme, words
+    from app.ui.recipe_drop import recipe_routes
 
     baskets = Baskets()
     page = build(studio, baskets)

@@ -1,5 +1,6 @@
 """What surrounds the page: when the worker starts, the device, the public link, the window."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -164,3 +165,15 @@ def test_a_machine_that_cannot_draw_windows_says_so(tmp_path: Path, monkeypatch:
     )
     with pytest.raises(MissingPackage, match=r"You must have Qt\. Try again without --desktop\."):
         show_window("Dalle Studio", URL, tmp_path)
+
+
+def test_gradio_is_imported_once_its_environment_is_there_and_writes_no_stubs() -> None:
+    code = """
+import sys
+import app.cli, app.ui.serve
+assert "gradio" not in sys.modules, "before prepare_environment"
+app.ui.serve.import_gradio()
+import gradio.component_meta
+gradio.component_meta.create_or_modify_pyi(object, "x", [])  # Gradio's own looks for the source of object, and fails
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -208,7 +208,7 @@ class Sheets:
         sheet = rows.sheet(self._history, sheet_id)
         request, x, y = _definition(sheet)
         found = rows.cells(self._history, sheet.id)
-        missing = [request for cell in found if cell.status in {"queued", "running"}]
+        missing = [(request, cell.kept_rows) for cell in found if cell.status in {"queued", "running"}]
         return SheetView(
             id=sheet.id,
             name=sheet.name,
@@ -217,7 +217,7 @@ class Sheets:
             x=x,
             y=y,
             cells=tuple(Cell(c.x, c.y, c.job_id, c.status, c.error, c.image_id) for c in found),
-            seconds_left=self._seconds([(request, 0) for request in missing]) if missing else None,
+            seconds_left=self._seconds(missing) if missing else None,
         )
 
     def listed(self, limit: int = 50) -> list[SheetCard]:

@@ -38,6 +38,7 @@ class CellRow:
     status: JobStatus
     error: str | None
     image_id: str | None
+    kept_rows: int
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def sheet(history: History, sheet_id: str) -> SheetRow:
 def cells(history: History, sheet_id: str) -> list[CellRow]:
     """Row by row."""
     return [
-        CellRow(row["x"], row["y"], row["job_id"], row["status"], row["error"], row["image_id"])
+        CellRow(row["x"], row["y"], row["job_id"], row["status"], row["error"], row["image_id"], row["kept_rows"])
         for row in history.read(_CELLS, (sheet_id,))
     ]
 
@@ -151,7 +152,7 @@ _LATEST = """
 """
 _ENDED_EARLY = " AND status IN ('cancelled', 'failed', 'interrupted') ORDER BY y, x"
 _CELLS = f"""
-    SELECT latest.x, latest.y, latest.id AS job_id, latest.status, latest.error, (
+    SELECT latest.x, latest.y, latest.id AS job_id, latest.status, latest.error, latest.kept_rows, (
         SELECT images.id FROM images WHERE images.job_id = latest.id AND trashed_at IS NULL
         ORDER BY kept DESC, position LIMIT 1
     ) AS image_id

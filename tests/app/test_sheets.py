@@ -197,6 +197,18 @@ def test_rows_of_a_picture_are_kept_in_more_and_more_cells(studio: Studio) -> No
         assert [edge.parent_id for edge in studio.history.edges(row.id)] == ([parent] if kept else [])
 
 
+def test_the_time_left_counts_no_rows_that_are_kept(start_studio: StartStudio) -> None:
+    model = quick_model()
+    studio = start_studio(model)
+    parent = painted(studio, "blue pear", count=1, keep=1, batch_width=1).tiles[0].image_id
+    model.step_seconds = 0.2  # so that all cells are still there
+    sheet = replace(asked(x=("rows", "1, 3")), source=studio.prepare_source(image_id=parent))
+    view = studio.sheets.view(studio.sheets.start(sheet))
+    pace = studio.worker.pace(view.request.batch_width)
+    assert pace is not None
+    assert view.seconds_left == pytest.approx(pace * (2 * QUICK_SPEC.rows - 1 - 3))
+
+
 def test_a_picture_is_varied_in_stronger_and_stronger_cells(studio: Studio) -> None:
     parent = painted(studio, "blue pear", count=1, keep=1, batch_width=1).tiles[0].image_id
     source = studio.prepare_source(image_id=parent)

@@ -503,7 +503,7 @@ def _print_picture(picture: Painted | PaintedCell, *, as_json: bool) -> None:
 
 
 def _image_json(view: ImageView, path: Path) -> str:
-    names = ("id", "prompt", "seed", "model", "kept", "starred", "score", "percentile", "rank")
+    names = ("id", "prompt", "seed", "model", "kept", "starred", "score", "percentile", "rank", "reranker")
     values = {name: getattr(view, name) for name in names}
     return json.dumps({"path": str(path), **values, "created": view.created.isoformat()}, ensure_ascii=False)
 

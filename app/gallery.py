@@ -261,6 +261,7 @@ def image_view(row: ImageRow) -> ImageView:
         rank=row.rank,
         request=row.request,
         text_scored=row.text_scored,
+        reranker=row.reranker,
         seconds=row.seconds,
         kept_rows=row.kept_rows,
         model_sha256=row.model_sha256,

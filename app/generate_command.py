@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Painted:
-    """A kept picture. `seconds` is its share of its micro-batch's time."""
+    """A kept picture. `reranker` gave the score; `seconds` is its share of its micro-batch's time."""
 
     path: str
     prompt: str
@@ -50,6 +50,7 @@ class Painted:
     percentile: float | None
     rank: int | None
     seconds: float
+    reranker: str | None
 
 
 @dataclass(frozen=True)
@@ -227,11 +228,11 @@ def _save(
 
     data = to_png(to_pil(candidate.image), make_recipe(model, request, candidate))
     path = save_beside_others(folder, file_stem(request.prompt, candidate.seed), data)
-    percentile = None
+    percentile, by = None, None if reranker is None or candidate.score is None else reranker.name
     if reranker is not None and candidate.score is not None and (request.rerank_text or request.prompt).strip():
         percentile = reranker.percentile(candidate.score)  # likeness to a picture beats no random pairs
     return Painted(
-        str(path), request.prompt, candidate.seed, candidate.score, percentile, candidate.rank, candidate.seconds
+        str(path), request.prompt, candidate.seed, candidate.score, percentile, candidate.rank, candidate.seconds, by
     )
 
 
@@ -325,7 +326,16 @@ def _kept(history: History, view: JobView) -> list[Painted]:
         saved = f" {view.finished} finished pictures are in the history." if view.finished else ""
         raise DalleError((view.error or f"The job was {view.status}.") + saved)
     return [
-        Painted(str(history.image_path(row.id)), row.prompt, row.seed, row.score, row.percentile, row.rank, row.seconds)
+        Painted(
+            str(history.image_path(row.id)),
+            row.prompt,
+            row.seed,
+            row.score,
+            row.percentile,
+            row.rank,
+            row.seconds,
+            row.reranker,
+        )
         for row in history.job_images(view.id)
         if row.kept
     ]

@@ -440,6 +440,8 @@ class Studio:
             raise RequestError("There is nothing to rank: this job has no finished pictures, or is still painting.")
         request = row.request if text is None else replace(row.request, rerank_text=text.strip())
         known = self.history.rankings(job_id, request.rerank_text or request.prompt, request.keep)
+        if text is not None and known and self.worker.reranker not in {None, known[0].reranker}:
+            known = []  # the words again, but another reads them now
         self.history.rank(known or self._rank(pictures, request))
         self._bell.ring_gallery([job_id])
         return self.job(job_id)

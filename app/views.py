@@ -94,7 +94,7 @@ class ImageView:
     """A picture of the history. `request` is its job's; `created` is in UTC; `seconds` is what painting it took.
 
     Its top `kept_rows` were given, by its parents where there are any, as tokens of the model with this hash; `kind` is
-    its job's; `trashed` while it is in the trash.
+    its job's; `trashed` while it is in the trash. `reranker` names what gave the score.
     """
 
     id: str
@@ -117,6 +117,7 @@ class ImageView:
     model_sha256: str | None = None
     kind: str = "generate"
     trashed: bool = False
+    reranker: str | None = None
 
     @property
     def imported(self) -> bool:

@@ -140,6 +140,12 @@ class Worker:
     def status(self) -> ModelStatus:
         return self.loader.status
 
+    @property
+    def reranker(self) -> str | None:
+        """What ranks for the model that is loaded; None without either."""
+        reranker: Reranker | None = getattr(self.loader.current, "reranker", None)
+        return None if reranker is None else reranker.name
+
     def choose_model(self, name: str) -> None:
         """Have a model loaded for new jobs, between two decode steps of the running one; what waits keeps its own."""
         self.loader.choose(name)

@@ -82,7 +82,7 @@ class NewJob:
 
 @dataclass(frozen=True)
 class ImageRow:
-    """`path` is below the images folder; `kind` is its job's; `score` to `text_scored` are those of the latest
+    """`path` is below the images folder; `kind` is its job's; `score` to `reranker` are those of the latest
     reranking, if any; `trashed` while it is in the trash.
     """
 
@@ -107,6 +107,7 @@ class ImageRow:
     percentile: float | None
     rank: int | None
     text_scored: str | None
+    reranker: str | None
     model_sha256: str | None
     kept_rows: int
     kind: str
@@ -585,7 +586,8 @@ _RANKINGS = """
 """
 _IMAGES = """
     SELECT images.*, jobs.model_sha256 AS model_sha256, jobs.kept_rows AS kept_rows,
-        scores.score AS score, scores.percentile AS percentile, scores.rank AS rank, scores.text AS text_scored
+        scores.score AS score, scores.percentile AS percentile, scores.rank AS rank, scores.text AS text_scored,
+        scores.reranker AS reranker
     FROM images JOIN jobs ON jobs.id = images.job_id
     LEFT JOIN scores ON scores.rowid = (SELECT max(rowid) FROM scores WHERE image_id = images.id)
 """
@@ -747,6 +749,7 @@ def _image_row(row: sqlite3.Row) -> ImageRow:
         percentile=row["percentile"],
         rank=row["rank"],
         text_scored=row["text_scored"],
+        reranker=row["reranker"],
         model_sha256=row["model_sha256"],
         kept_rows=row["kept_rows"],
         kind=row["kind"],

@@ -31,7 +31,8 @@ POLL_SECONDS = 0.1
 
 
 class Picture(TypedDict):
-    """`score` is the match with the words, `percentile` how many random pairs it beats; both None where unranked.
+    """`score` is the match with the words, `percentile` how many random pairs it beats, `reranker` what says so; all
+    None where unranked.
 
     Of a variation without words `score` is the likeness to the picture that was varied, and `percentile` None.
     The top `kept_rows` token rows were given, not painted; a `strength` below 1 is that of a variation.
@@ -45,6 +46,7 @@ class Picture(TypedDict):
     score: float | None
     percentile: float | None
     rank: int | None
+    reranker: str | None
     kept: bool
     kept_rows: int
     strength: float
@@ -325,6 +327,7 @@ def picture(image: ImageView) -> Picture:
         score=image.score,
         percentile=image.percentile,
         rank=image.rank,
+        reranker=image.reranker,
         kept=image.kept,
         kept_rows=image.kept_rows,
         strength=image.request.strength,

@@ -45,6 +45,7 @@ def offers_payload(studio: Studio) -> Payload:
 def _offer_payload(offer: OfferView, free: int) -> Payload:
     download = offer.download or DownloadView("stopped")
     needed = max(0, offer.room - offer.fetched)
+    left = f"about {readable_size(max(0, offer.size - offer.fetched))} more"
     return {
         "name": offer.name,
         "title": offer.title,
@@ -53,7 +54,7 @@ def _offer_payload(offer: OfferView, free: int) -> Payload:
         "licence": {"name": offer.licence, "url": offer.licence_url, "terms": offer.terms},
         "facts": [
             ("Licence", offer.licence),
-            ("To fetch", f"about {readable_size(offer.size)}"),
+            ("To fetch", left if offer.fetched and not download.running else f"about {readable_size(offer.size)}"),
             ("Disk", f"about {readable_size(needed)}, {readable_size(free)} free"),
         ],
         "tight": needed > free,

@@ -252,6 +252,7 @@ def _facts(image: ImageView) -> list[tuple[str, str]]:
         ("Top-p", f"{request.top_p:g}"),
         ("Size", f"{image.width} × {image.height}"),
         ("Model", image.model),
+        ("Ranked by", image.reranker or ""),
     ]
     return [(name, value) for name, value in facts if value]
 

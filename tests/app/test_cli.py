@@ -40,7 +40,7 @@ def test_generate_writes_the_kept_pictures_to_a_folder_and_nothing_else(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["rank"] for line in lines] == [1, 2]
     assert lines[0]["score"] >= lines[1]["score"]
-    assert set(lines[0]) == {"path", "prompt", "seed", "score", "percentile", "rank", "seconds"}
+    assert set(lines[0]) == {"path", "prompt", "seed", "score", "percentile", "rank", "seconds", "reranker"}
     assert files(tmp_path) == sorted(Path(line["path"]) for line in lines)
     for line in lines:
         recipe = read_recipe(Path(line["path"]))

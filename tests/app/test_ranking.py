@@ -113,6 +113,20 @@ def test_a_model_without_a_reranker_says_so(start_studio: StartStudio) -> None:
         studio.rerank(view.id, OTHER)
 
 
+def test_a_score_says_what_gave_it_and_another_reranker_reads_the_words_again(studio: Studio) -> None:
+    view = painted(studio)
+    first = view.tiles[0].image_id or ""
+    studio.rerank(view.id, OTHER)
+    assert studio.image(first).reranker == "fake-clip"
+    newer = Turncoat()
+    newer.name = "newer"
+    studio.worker.run_errand(lambda model: setattr(model, "reranker", newer))
+    studio.rerank(view.id, OTHER)
+    assert (studio.image(first).reranker, newer.asked) == ("newer", 1)
+    studio.rerank(view.id)
+    assert (studio.image(first).reranker, newer.asked) == ("fake-clip", 1), "back to how it was"
+
+
 class TestTheRerankerAModelIsLoadedWith:
     @pytest.fixture(autouse=True)
     def rerankers(self, monkeypatch: pytest.MonkeyPatch) -> None:

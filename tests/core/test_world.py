@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dalle_core.errors import TrainingError
+from dalle_core.training.__main__ import main
 from dalle_core.training.loop import read_metrics
 from dalle_core.training.world import World
 
@@ -32,22 +33,23 @@ def test_alone_nothing_changes():
 
 @pytest.mark.parametrize("stage", ["transformer", "clip"])
 def test_two_processes_train_what_one_does(project: Path, tmp_path: Path, stage: str):
-    """The very command of the README, under torchrun."""
-    rows, weights = [], []
-    for processes in (1, 2):
-        runs = tmp_path / str(processes)
-        shutil.copytree(project / "runs", runs, ignore=shutil.ignore_patterns(stage))
-        launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        command = ["-m", "dalle_core.training", stage, "--preset", "test", "--art", str(project / "art"),
-                   "--runs", str(runs), "--device", "cpu", "--precision", "fp32", "--threads", "1",
-                   "--set", "transformer.dropout=0", "--set", f"schedules.{stage}.steps=40",
-                   "--set", f"schedules.{stage}.evaluate_every=20"]  # fmt: skip
-        done = subprocess.run([*launch, *command], capture_output=True, text=True, timeout=240, check=False,
-                              env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
-        assert done.stdout.count("best held-out loss") == 1
-        rows.append([row for row in read_metrics(runs / "test" / stage) if "loss" in row])
-        weights.append(torch.load(runs / "test" / stage / "checkpoint.pt", weights_only=True)["model"])
+    """The very command of the README, under torchrun; the one process is this one."""
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        shutil.copytree(project / "runs", folder, ignore=shutil.ignore_patterns(stage))
+    flags = ["--preset", "test", "--art", str(project / "art"), "--device", "cpu", "--precision", "fp32",
+             "--set", "transformer.dropout=0", "--set", f"schedules.{stage}.steps=40",
+             "--set", f"schedules.{stage}.evaluate_every=20"]  # fmt: skip
+    assert main([stage, "--runs", str(folders[0]), *flags]) == 0
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = ["-m", "dalle_core.training", stage, "--runs", str(folders[1]), "--threads", "1", *flags]
+    done = subprocess.run([*torchrun, *command], capture_output=True, text=True, timeout=240, check=False,
+                          env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("best held-out loss") == 1, "the first process alone says what was done"
+    rows = [[row for row in read_metrics(runs / "test" / stage) if "loss" in row] for runs in folders]
+    weights = [torch.load(runs / "test" / stage / "checkpoint.pt", weights_only=True)["model"] for runs in folders]
+    assert len(rows[0]) > 1
     for name in ("loss", "norm"):
         assert [row[name] for row in rows[1]] == pytest.approx([row[name] for row in rows[0]], rel=1e-3)
     for name, value in weights[0].items():

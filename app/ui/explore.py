@@ -34,6 +34,7 @@ AXES = """<section class="axes" aria-label="What varies">
 <button type="button" class="link">Leave it out</button></p></section>"""
 AXES_SCRIPT = "dalleStudio.axes(element, {props, watch, changed: () => trigger('axes_changed', {})})"
 PLAN = '<p class="sheet-plan" role="status"></p>'
+NO_PLAN: Payload = {"text": "", "wrong": False}
 BOARD = """<div class="explorer">
 <div class="blank"><div class="blank-grid" aria-hidden="true"></div><h2>Choose what varies, then press Paint.</h2>
 <p>Each value becomes a picture, with two axes each pair of values. Everything painted here is in the gallery too.</p>
@@ -105,27 +106,31 @@ def layout(studio: Studio) -> Widgets:
 
 
 def wire(studio: Studio, widgets: Widgets) -> None:
-    def paint(chosen: object, *values: object) -> tuple[Payload, Any]:
-        return _started(lambda: studio.sheets.start(read_sheet(studio, chosen, _request(values))))
+    def paint(chosen: object, *values: object) -> tuple[Any, ...]:
+        """What is refused is said below the button, and no longer above it."""
+        said, shown = _started(lambda: studio.sheets.start(read_sheet(studio, chosen, _request(values))))
+        return said, NO_PLAN if said["text"] else gr.skip(), shown
 
-    def plan(chosen: object, *values: object) -> Payload:
+    def plan(chosen: object, *values: object) -> tuple[Payload, Any]:
+        """It takes the place of what was refused before."""
         if not values[0] or not isinstance(chosen, dict) or not (chosen.get("x") or chosen.get("y")):
-            return {"text": "", "wrong": False}
+            return NO_PLAN, gr.skip()
         try:
             asked = read_sheet(studio, chosen, _request(values))
-            return {"text": plan_words(studio.sheets.plan(asked)), "wrong": False}
+            return {"text": plan_words(studio.sheets.plan(asked)), "wrong": False}, {"text": ""}
         except DalleError as error:
-            return {"text": str(error), "wrong": True}
+            return {"text": str(error), "wrong": True}, {"text": ""}
 
     form = list(widgets.form)
     chosen = "(_, ...form) => [dalleStudio.chosenAxes(), ...form]"  # as they stand when the button is pressed
     inputs = [widgets.axes, *form]
-    widgets.paint.click(paint, inputs=inputs, outputs=[widgets.message, widgets.board], js=chosen,
+    widgets.paint.click(paint, inputs=inputs, outputs=[widgets.message, widgets.plan, widgets.board], js=chosen,
                         concurrency_limit=None, **PRIVATE)  # fmt: skip
+    planned = [widgets.plan, widgets.message]
     listening: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "always_last", "js": chosen, **PRIVATE}
-    widgets.axes.axes_changed(plan, inputs=inputs, outputs=widgets.plan, **listening)
+    widgets.axes.axes_changed(plan, inputs=inputs, outputs=planned, **listening)
     changes = [getattr(widget, "change") for widget in widgets.form]  # noqa: B009 - each kind of widget has its own
-    gr.on(changes, plan, inputs=inputs, outputs=widgets.plan, **listening)
+    gr.on(changes, plan, inputs=inputs, outputs=planned, **listening)
     wire_dice(widgets.dice, widgets.seed)
 
 

@@ -108,6 +108,10 @@ def test_what_is_wrong_along_an_axis_is_said_before_and_when_painting(served: Se
     expect(page.locator(".sheet-plan.wrong")).to_contain_text("Temperature has 'hot'; expected numbers")
     page.locator("#explore-paint").click()
     expect(page.locator(".exploring .message")).to_contain_text("Temperature has 'hot'")
+    expect(page.locator(".sheet-plan")).to_be_empty()  # once is enough
+    page.locator("[data-axis=x] input").fill("0.5, 1")
+    expect(page.locator(".sheet-plan")).to_contain_text("2 cells")
+    expect(page.locator(".exploring .message")).to_be_empty()
     assert served.studio.queue_order() == []
 
 

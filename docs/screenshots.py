@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, sync_playwright
 
 FOLDER = Path(__file__).resolve().parent
@@ -28,12 +28,19 @@ from app.ui.serve import open_page  # noqa: E402
 from dalle_core.request import GenerationRequest  # noqa: E402
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-WIDE, PHONE, GAP = (1280, 860), (390, 844), 24
+WIDE, PHONE, TALL_PHONE, GAP = (1280, 860), (390, 844), (390, 1300), 24
 PATIENCE_MS, SETTLE_MS = 300_000, 800
 SEED, KEEP = 7, 4
 STRENGTH, VARIATIONS = 40, 3
 PLACES = "{house|fox|christmas tree|mushroom} {on grass|in the snow|in the night sky|on a pink background}"
 CELL = 3  # candidates
+# file -> the page that is looked at, how many of its tabs go beside each other, and how large each is there
+TAB_SHEETS = {
+    "tabs-light.webp": ((WIDE, "light", "en"), 2, 0.75),
+    "tabs-dark.webp": ((WIDE, "dark", "zh"), 2, 0.75),
+    "tabs-phone.webp": ((TALL_PHONE, "light", "en"), 3, 1),
+}
+QUALITY = 80
 
 
 @contextmanager
@@ -69,8 +76,10 @@ def paint_history(studio: Studio) -> None:
             time.sleep(0.2)
 
 
-def create(page: Page, prompt: str) -> bytes:
+def create(page: Page, prompt: str, count: int | None = None) -> bytes:
     page.locator("#prompt textarea").fill(prompt)
+    if count is not None:
+        page.locator("#count input").fill(str(count))
     page.locator("#seed input, #seed textarea").fill(str(SEED))
     page.locator("#paint").click()
     page.locator(".run[data-status=done]").filter(visible=True).first.wait_for()
@@ -122,19 +131,35 @@ def gallery(page: Page) -> bytes:
     return shot(page)
 
 
+def tabs(page: Page, prompt: str) -> list[bytes]:
+    """Every tab, where other pages painted before: Create paints, two others are given a picture."""
+    pictures = [create(page, prompt, KEEP)]
+    for tab in page.get_by_role("tab").all()[1:]:
+        tab.click()
+        page.locator(".suggested button, .sheet, .card img, .model").filter(visible=True).first.wait_for()
+        if (suggested := page.locator(".suggested button").filter(visible=True)).count():
+            suggested.first.click()
+            page.locator(".made:not(.stale) img").filter(visible=True).wait_for()
+        page.evaluate("scrollTo(0, 0)")
+        pictures.append(shot(page))
+    return pictures
+
+
 def shot(page: Page, *, full_page: bool = False) -> bytes:
     page.mouse.move(0, 0)
     page.wait_for_timeout(SETTLE_MS)
     return page.screenshot(full_page=full_page)
 
 
-def beside(pictures: list[bytes]) -> Image.Image:
-    images = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in pictures]
-    width = sum(image.width + GAP for image in images) - GAP
-    row = Image.new("RGB", (width, images[0].height), PAPER)
+def arranged(pictures: list[bytes], columns: int, scale: float = 1) -> Image.Image:
+    """Row by row on the page's own paper."""
+    images = [ImageOps.scale(Image.open(io.BytesIO(picture)).convert("RGB"), scale) for picture in pictures]
+    width, height = images[0].width + GAP, images[0].height + GAP
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGB", (columns * width - GAP, rows * height - GAP), PAPER)
     for i, image in enumerate(images):
-        row.paste(image, (i * (image.width + GAP), 0))
-    return row
+        sheet.paste(image, (i % columns * width, i // columns * height))
+    return sheet
 
 
 def main() -> None:
@@ -151,7 +176,11 @@ def main() -> None:
         phone = visit(browser, url, PHONE, "light", "en")
         small = [create(phone, english[1]), complete(phone)]
         night = visit(browser, url, PHONE, "dark", "zh")
-        beside([*small, create(night, chinese[0]), gallery(night)]).save(FOLDER / "phone.png", optimize=True)
+        small += [create(night, chinese[0]), gallery(night)]
+        arranged(small, columns=len(small)).save(FOLDER / "phone.png", optimize=True)
+        for file, (look, columns, scale) in TAB_SHEETS.items():
+            pictures = tabs(visit(browser, url, *look), example_prompts()[look[2]][0])
+            arranged(pictures, columns, scale).save(FOLDER / file, quality=QUALITY, method=6)
         browser.close()
 
 

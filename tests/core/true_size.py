@@ -1,10 +1,11 @@
 """Builds DALL·E mini at its true shapes with random weights, converts, loads and paints: prints seconds and bytes.
 
-Run by a test in a process of its own, since memory at its peak is a whole process's. Linux only. A whole picture:
-`python -m tests.core.true_size paint FOLDER/dalle-mini 1 16`, after `write FOLDER` and `convert FOLDER`. Any model's
-folder can be painted with.
+Run by a test in a process of its own, since memory at its peak is a whole process's. Linux only. Of any model's folder,
+`python -m tests.core.true_size FOLDER COUNT ROWS` paints the last ROWS token rows of COUNT pictures.
 """
 
+import ctypes
+import gc
 import json
 import re
 import sys
@@ -32,7 +33,7 @@ def random_state(network: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
     """Of a network on the meta device: one piece of noise over and over, which takes a fraction of the time."""
     noise = torch.randn(2**20).mul_(0.02).to(dtype)
     return {
-        name: noise.repeat(-(-value.numel() // len(noise)))[: value.numel()].view(value.shape)
+        name: noise.repeat(-(-value.numel() // len(noise)))[: value.numel()].view(value.shape).clone()
         for name, value in network.state_dict().items()
     }
 
@@ -61,39 +62,40 @@ def reset_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def measured(step: Callable[[], Any]) -> tuple[Any, float, int]:
-    """What the step gives, its seconds, and how far memory rose above where it stood."""
+def measured(step: Callable[[], Any], base: int) -> tuple[Any, dict[str, float]]:
+    """What the step gives, its seconds, and how far memory rose above `base`."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back to the system, and is not taken for this step's
     reset_peak()
-    before, started = peak(), time.monotonic()
+    started = time.monotonic()
     result = step()
-    return result, time.monotonic() - started, peak() - before
+    return result, {"seconds": time.monotonic() - started, "memory": peak() - base}
 
 
-def paint(folder: Path, count: int, rows: int, *, sparing: bool) -> dict[str, float]:
+def paint(folder: Path, base: int, count: int, rows: int = ROWS, *, sparing: bool = False) -> dict[str, Any]:
     """Load the model in `folder` and paint the last `rows` of `count` pictures, guided."""
-    spec = read_spec(folder)
+    spec, needs = read_spec(folder), memory_needs(folder, "cpu", sparing)
     given = tuple(range(spec.cols * (spec.rows - rows)))
     request = GenerationRequest("1x1 2x4", count=count, keep=1, guidance_scale=5, prefix_tokens=given)
-    model, seconds, memory = measured(lambda: load_model(folder, CPU, low_memory=sparing))
-    _, painting, extra = measured(lambda: list(generate(model, request, getattr(model, "reranker", None))))
-    return {"seconds": seconds, "memory": memory, "painting": painting, "more": extra}
+    model, loading = measured(lambda: load_model(folder, CPU, low_memory=sparing), base)
+    _, painting = measured(lambda: list(generate(model, request, getattr(model, "reranker", None))), base)
+    return {"loading": loading, "painting": painting, "weights": needs.weights, "whole": needs.whole}
 
 
-def main(task: str, folder: Path, count: int = 1, rows: int = ROWS) -> None:
-    published = PUBLISHED[NAME]
-    match task:
-        case "write":
-            write(folder, published)
-            return
-        case "convert":
-            _, seconds, memory = measured(lambda: convert_dalle_mini(folder, folder / NAME, published))
-            figures = {"seconds": seconds, "memory": float(memory)}
-        case _:
-            sparing = task == "paint-sparing"
-            needs = memory_needs(folder, "cpu", sparing)
-            figures = paint(folder, count, rows, sparing=sparing) | {"weights": needs.weights, "whole": needs.whole}
-    print(json.dumps(figures))  # noqa: T201  # what the test reads
+def mini(folder: Path, base: int) -> dict[str, Any]:
+    """All of it: written as published, converted, painted with in turn and whole."""
+    published, target = PUBLISHED[NAME], folder / NAME
+    write(folder, published)
+    _, converting = measured(lambda: convert_dalle_mini(folder, target, published), base)
+    sparing = paint(target, base, 1, sparing=True)
+    return {"converting": converting, "sparing": sparing, **paint(target, base, 1)}
+
+
+def main(folder: Path, *extent: int) -> None:
+    reset_peak()
+    base = peak()
+    print(json.dumps(paint(folder, base, *extent) if extent else mini(folder, base)))  # noqa: T201  # what the test reads
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

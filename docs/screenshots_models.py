@@ -1,6 +1,6 @@
 """Takes the pictures of the Models tab for models.md: a public model on its way from a hub on this machine.
 
-`python -m docs.screenshots_models` fetches nothing from elsewhere: the hub is the tests' own, its files are as large as
+`python docs/screenshots_models.py` fetches nothing from elsewhere: the hub is the tests' own, its files are as large as
 the published ones and hold nothing. Needs what testing needs: Playwright and Chromium.
 """
 

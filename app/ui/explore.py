@@ -13,6 +13,7 @@ import gradio as gr
 from app.axes import TITLES
 from app.studio import Studio
 from app.ui import controls
+from app.ui.asked import is_number, value
 from app.ui.controls import PRIVATE, event_field, script_html, wire_dice
 from app.ui.form import form_values, read_form
 from app.ui.payloads import Payload
@@ -34,7 +35,6 @@ AXES = """<section class="axes" aria-label="What varies">
 <button type="button" class="link">Leave it out</button></p></section>"""
 AXES_SCRIPT = "dalleStudio.axes(element, {props, watch, changed: () => trigger('axes_changed', {})})"
 PLAN = '<p class="sheet-plan" role="status"></p>'
-NO_PLAN: Payload = {"text": "", "wrong": False}
 BOARD = """<div class="explorer">
 <div class="blank"><div class="blank-grid" aria-hidden="true"></div><h2>Choose what varies, then press Paint.</h2>
 <p>Each value becomes a picture, with two axes each pair of values. Everything painted here is in the gallery too.</p>
@@ -109,28 +109,27 @@ def wire(studio: Studio, widgets: Widgets) -> None:
     def paint(chosen: object, *values: object) -> tuple[Any, ...]:
         """What is refused is said below the button, and no longer above it."""
         said, shown = _started(lambda: studio.sheets.start(read_sheet(studio, chosen, _request(values))))
-        return said, NO_PLAN if said["text"] else gr.skip(), shown
+        return said, _plan(chosen) if said["text"] else gr.skip(), shown
 
-    def plan(chosen: object, *values: object) -> tuple[Payload, Any]:
+    def plan(chosen: object, *values: object) -> Payload:
         """It takes the place of what was refused before."""
-        if not values[0] or not isinstance(chosen, dict) or not (chosen.get("x") or chosen.get("y")):
-            return NO_PLAN, gr.skip()
+        if not values[0] or not (value(chosen, "x") or value(chosen, "y")):
+            return _plan(chosen)
         try:
             asked = read_sheet(studio, chosen, _request(values))
-            return {"text": plan_words(studio.sheets.plan(asked)), "wrong": False}, {"text": ""}
+            return _plan(chosen, plan_words(studio.sheets.plan(asked)))
         except DalleError as error:
-            return {"text": str(error), "wrong": True}, {"text": ""}
+            return _plan(chosen, str(error), wrong=True)
 
     form = list(widgets.form)
     chosen = "(_, ...form) => [dalleStudio.chosenAxes(), ...form]"  # as they stand when the button is pressed
     inputs = [widgets.axes, *form]
     widgets.paint.click(paint, inputs=inputs, outputs=[widgets.message, widgets.plan, widgets.board], js=chosen,
                         concurrency_limit=None, **PRIVATE)  # fmt: skip
-    planned = [widgets.plan, widgets.message]
     listening: dict[str, Any] = {"concurrency_limit": None, "trigger_mode": "always_last", "js": chosen, **PRIVATE}
-    widgets.axes.axes_changed(plan, inputs=inputs, outputs=planned, **listening)
+    widgets.axes.axes_changed(plan, inputs=inputs, outputs=widgets.plan, **listening)
     changes = [getattr(widget, "change") for widget in widgets.form]  # noqa: B009 - each kind of widget has its own
-    gr.on(changes, plan, inputs=inputs, outputs=planned, **listening)
+    gr.on(changes, plan, inputs=inputs, outputs=widgets.plan, **listening)
     wire_dice(widgets.dice, widgets.seed)
 
 
@@ -175,6 +174,12 @@ def wire_sending(studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets,
 
 def _request(values: Sequence[object]) -> GenerationRequest:
     return read_form(*values[:3], 1, *values[3:])
+
+
+def _plan(chosen: object, text: str = "", *, wrong: bool = False) -> Payload:
+    """With the turn in which it was asked for: answers may overtake each other."""
+    turn = value(chosen, "turn")
+    return {"text": text, "wrong": wrong, "turn": turn if is_number(turn) else 0}
 
 
 def _started(start: Callable[[], str]) -> tuple[Payload, Any]:

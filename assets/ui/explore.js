@@ -83,17 +83,26 @@
     context.watch("value", () => axes.sent(context.props.value));
     axes.sent(context.props.value);
   };
-  dalleStudio.chosenAxes = () => axes?.chosen() ?? {};
+  let turn = 0; // of the last question about a plan or for a sheet
+  dalleStudio.chosenAxes = () => ({ ...axes?.chosen(), turn: ++turn });
 
   dalleStudio.sheetPlan = (element, { props, watch }) => {
     const line = element.querySelector(".sheet-plan");
     const show = () => {
-      setText(line, t(props.value?.text ?? ""));
-      line.classList.toggle("wrong", Boolean(props.value?.wrong));
+      const { text = "", wrong = false, turn: asked = 0 } = props.value ?? {};
+      if (asked < turn) return; // something was asked since
+      setText(line, t(text));
+      line.classList.toggle("wrong", wrong);
+      if (text) forgetRefusal(element);
     };
     watch("value", show);
     show();
   };
+
+  function forgetRefusal(element) {
+    const message = element.closest(".composer")?.querySelector(".message");
+    if (message) { setText(message, ""); message.hidden = true; }
+  }
 
   /* ---- the sheet ---- */
 

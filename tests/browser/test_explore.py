@@ -115,6 +115,29 @@ def test_what_is_wrong_along_an_axis_is_said_before_and_when_painting(served: Se
     assert served.studio.queue_order() == []
 
 
+def test_an_older_plan_does_not_take_a_newer_one_s_place(served: Served, visit: Visiting) -> None:
+    page = explore(visit(served.url))
+    page.locator("#explore-prompt textarea").fill("a cat")
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/gradio_api/queue/join**", hold_the_first)
+    choose(page, "x", "temperature", "hot")
+    while not held:
+        page.wait_for_timeout(20)
+    page.locator("#explore-paint").click()
+    expect(page.locator(".exploring .message")).to_contain_text("Temperature has 'hot'")
+    held[0].continue_()
+    page.wait_for_timeout(500)  # for what must not happen
+    expect(page.locator(".exploring .message")).to_contain_text("Temperature has 'hot'")
+    expect(page.locator(".sheet-plan")).to_be_empty()
+
+
 def test_a_picture_s_rows_are_kept_along_an_axis(served: Served, visit: Visiting) -> None:
     visitor = visit(served.url)
     page = visitor.open()

@@ -22,7 +22,7 @@ from dalle_core.errors import CheckpointError, DalleError
 if TYPE_CHECKING:
     import torch
 
-    from dalle_core.families.base import ImageModel
+    from dalle_core.families.base import ImageModel, Reranker
 
 LoadModel = Callable[[Path, "torch.device"], "ImageModel"]
 
@@ -36,9 +36,12 @@ class Loader:
         self.status = ModelStatus("loading", name, "The model is loading.", None, settings.device, sampling=suited)
         self._load_model = load_model
         self._ring = ring
+        self.ranker = settings.reranker  # what all models rank by; empty for what suits each
         self._lock = threading.Lock()
         self._models: dict[str, ImageModel] = {}
-        self._unranked: dict[str, torch.device] = {}  # those whose reranker was not here, and where they compute
+        self._devices: dict[str, torch.device] = {}
+        self._own: dict[str, Reranker | None] = {}  # what models came with
+        self._unranked: set[str] = set()  # those whose reranker was not here
         self._wanted: str | None = None
 
     def choose(self, name: str) -> None:
@@ -110,13 +113,38 @@ class Loader:
                 self._tell(loading="")
         return self._models[name]
 
+    def rank_by(self, name: str) -> None:
+        """Have all models in memory, and those to come, rank by this reranker; empty for what suits each.
+
+        Raises CheckpointError, and then all stays as it is.
+        """
+        before = {known: getattr(model, "reranker", None) for known, model in self._models.items()}
+        earlier, self.ranker = self.ranker, name
+        try:
+            for known, model in self._models.items():
+                self._rank(known, model)
+        except Exception:
+            self.ranker = earlier
+            for known, reranker in before.items():
+                self._models[known].reranker = reranker  # type: ignore[attr-defined]
+            raise
+
+    def _rank(self, name: str, model: "ImageModel") -> None:
+        """Give a model what it ranks by, whatever it had."""
+        model.reranker = self._own[name]  # type: ignore[attr-defined]
+        give_reranker(model, replace(self.settings, reranker=self.ranker), self._devices[name])
+        self._unranked.discard(name)
+        if model.spec.reranker and not getattr(model, "reranker", None):
+            self._unranked.add(name)
+
     def rank_by_what_came(self) -> None:
         """Where the reranker that suits the model in use was fetched since that was loaded, have it rank by it."""
         model, name = self.current, self.status.name
         if model is None or name not in self._unranked or not has_come(self.settings, model.spec.reranker):
             return
+        self._unranked.discard(name)
         try:
-            give_reranker(model, self.settings, self._unranked.pop(name))
+            give_reranker(model, replace(self.settings, reranker=self.ranker), self._devices[name])
         except Exception:  # the model goes on without
             logger.exception("the reranker %s cannot be loaded", model.spec.reranker)
 
@@ -124,7 +152,7 @@ class Loader:
         """Let go of the other models' memory."""
         gone = self._models.keys() - set(names)
         for name in gone:
-            del self._models[name]
+            del self._models[name], self._own[name]
         if gone:
             release_memory()
 
@@ -134,9 +162,8 @@ class Loader:
         with contextlib.suppress(CheckpointError):  # whoever loads it says better what is missing
             read_through(folder, lambda share: self._tell(share=share))
         model = self._load_model(folder, device)
-        give_reranker(model, self.settings, device)
-        if model.spec.reranker and not getattr(model, "reranker", None):
-            self._unranked[name] = device
+        self._devices[name], self._own[name] = device, getattr(model, "reranker", None)
+        self._rank(name, model)
         self._tell(device=str(device))
         return model
 

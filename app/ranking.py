@@ -98,6 +98,12 @@ def give_reranker(model: "ImageModel", settings: Settings, device: "torch.device
         logger.warning("pictures stay without a rank: %s", error)
 
 
+def rerankers_here(settings: Settings) -> tuple[str, ...]:
+    """The names of those that any model can rank by, fetched or put here by hand."""
+    places = (settings.rerankers, settings.own_rerankers)
+    return tuple(sorted({config.parent.name for place in places for config in place.glob(f"*/{CONFIG}")}))
+
+
 def has_come(settings: Settings, name: str) -> bool:
     """Whether a reranker is among those that were fetched."""
     return (settings.own_rerankers / name / CONFIG).is_file()

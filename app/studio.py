@@ -21,7 +21,7 @@ from app.history.ownership import acquire, owner_lock
 from app.loading import LoadModel
 from app.models import OWN_SAMPLING, Models, check_there, current_name, is_tight
 from app.prompts import Prompts
-from app.ranking import load_candidates, rank
+from app.ranking import load_candidates, rank, rerankers_here
 from app.recipes import Recipe, read_recipe
 from app.reconstruction import reconstruct
 from app.reproduction import compare
@@ -211,6 +211,16 @@ class Studio:
     @property
     def models(self) -> Models:
         return Models(self.settings, self.model_status, self.worker.choose_model)
+
+    def rerankers(self) -> tuple[str, ...]:
+        """Those on this machine that any model can rank by, besides what suits it."""
+        return rerankers_here(self.settings)
+
+    def choose_reranker(self, name: str) -> None:
+        """Rank by it until the studio is closed; empty for what suits each model. Raises NotFound, CheckpointError."""
+        if name and name not in self.rerankers():
+            raise NotFound(f"There is no reranker {name[:80]!r} here.")
+        self.worker.choose_ranker(name)
 
     def reconstruct(self, tokenizer: str, upload_id: str) -> Source:
         """What a tokenizer that does not paint makes of an upload. Raises NotFound, RequestError, CheckpointError."""

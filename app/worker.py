@@ -146,6 +146,18 @@ class Worker:
         reranker: Reranker | None = getattr(self.loader.current, "reranker", None)
         return None if reranker is None else reranker.name
 
+    @property
+    def ranker(self) -> str:
+        """The reranker that was chosen for all models; empty for what suits each."""
+        return self.loader.ranker
+
+    def choose_ranker(self, name: str) -> None:
+        """Have what is ranked from now on be ranked by this reranker; empty for what suits each model.
+
+        Raises CheckpointError, and then all stays as it is.
+        """
+        self.run_errand(lambda _: self.loader.rank_by(name))
+
     def choose_model(self, name: str) -> None:
         """Have a model loaded for new jobs, between two decode steps of the running one; what waits keeps its own."""
         self.loader.choose(name)

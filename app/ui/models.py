@@ -18,6 +18,7 @@ from app.views import ModelStatus, ModelView, readable_size
 
 MODELS = """<section class="models" aria-label="Models"><p class="models-where"></p>
 <div class="model-list"></div><p class="model-note" role="status"></p>
+<label class="ranker" hidden><span>Pictures are ranked by</span> <select></select></label>
 <section class="public-models" aria-labelledby="offers-title" hidden><h2 id="offers-title">Public models</h2>
 <p class="models-where">Others have published these. Nothing is fetched before you agree to a model's licence.</p>
 <div class="offer-list model-list"></div><p class="offers-note" role="status"></p></section></section>"""
@@ -40,14 +41,22 @@ def model_calls(studio: Studio) -> list[Callable[[Any], Any]]:
     def model_card(asked: Any) -> Payload:
         return answer(lambda: {"card": studio.models.card(text(asked, "model") or "")})
 
+    def choose_reranker(asked: Any) -> Payload:
+        return answer(lambda: _rank_by(studio, text(asked, "reranker") or ""))
+
     def reconstruct_picture(asked: Any) -> Payload:
         return answer(lambda: _reconstruct(studio, text(asked, "model") or "", text(asked, "upload") or ""))
 
-    return [list_models, choose_model, model_card, reconstruct_picture, *download_calls(studio)]
+    return [list_models, choose_model, model_card, choose_reranker, reconstruct_picture, *download_calls(studio)]
 
 
 def _choose(studio: Studio, name: str) -> Payload:
     studio.models.choose(name)
+    return _list(studio)
+
+
+def _rank_by(studio: Studio, name: str) -> Payload:
+    studio.choose_reranker(name)
     return _list(studio)
 
 
@@ -65,6 +74,8 @@ def _list(studio: Studio) -> Payload:
         "models": [model_payload(view, status, free) for view in studio.models.all()],
         "status": status_payload(status),
         "where": str(studio.settings.own_models),
+        "rerankers": list(studio.rerankers()),
+        "ranker": studio.worker.ranker,
     }
 
 

@@ -71,6 +71,8 @@ window.dalleStudio.models = (() => {
       this.list = element.querySelector(".model-list");
       this.where = element.querySelector(".models-where");
       this.note = element.querySelector(".model-note");
+      this.ranker = element.querySelector(".ranker");
+      this.ranker.querySelector("select").addEventListener("change", event => this.rankBy(event.target));
       this.status = {};
       this.news = null;
     }
@@ -96,7 +98,26 @@ window.dalleStudio.models = (() => {
       if (answer.error) return setText(this.note, t(answer.error));
       this.models = answer.models;
       setText(this.where, t("More models go into {folder}, each in a folder of its own.", { folder: answer.where }));
+      this.offerRankers(answer);
       this.draw(answer.status);
+    }
+
+    /* Only where there is a choice. One that is asked for by a hub's name may lie elsewhere. */
+    offerRankers({ rerankers, ranker }) {
+      const names = [...new Set([...rerankers, ranker])].filter(Boolean);
+      const select = this.ranker.querySelector("select");
+      this.ranker.hidden = !names.length;
+      select.replaceChildren(make("option", { value: "", text: t("what suits the model") }), ...names.map(name => make("option", { value: name, text: name })));
+      select.value = ranker;
+    }
+
+    async rankBy(select) {
+      select.disabled = true;
+      setText(this.note, "");
+      const answer = await this.ask("choose_reranker", { reranker: select.value });
+      select.disabled = false;
+      if (answer.error) await this.load();
+      this.show(answer);
     }
 
     draw(status) {

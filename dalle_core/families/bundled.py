@@ -52,6 +52,7 @@ class BundledModel:
         self.transformer = transformer.eval().requires_grad_(False).to(device)
         self.tokenizer = tokenizer
         self.reranker = reranker
+        self.clip = reranker.clip  # reads sentences to the transformer, whatever ranks
         self.device = device
         blank = torch.ones(1, 3, spec.image_size, spec.image_size)
         self.blank_tokens = self.image_to_tokens(blank)[0]
@@ -80,7 +81,7 @@ class BundledModel:
     def _sentences(self, ids: Tensor) -> Tensor | None:
         if not self.transformer.config.sentence:
             return None
-        return self.reranker.clip.encode_texts(ids, self.tokenizer.pad_id)
+        return self.clip.encode_texts(ids, self.tokenizer.pad_id)
 
     @torch.inference_mode()
     def image_to_tokens(self, images: Tensor) -> Tensor:

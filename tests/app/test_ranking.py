@@ -14,6 +14,7 @@ from app.studio import JobView, NotFound, Studio
 from dalle_core.errors import CheckpointError, RequestError
 from dalle_core.families.base import ModelSpec
 from tests.app.conftest import StartStudio, painted, quick_model, request, wait_until
+from tests.app.test_models import put_model
 from tests.fakes import QUICK_SPEC, SPEC, FakeModel, FakeReranker, fake_settings
 
 OTHER = "a dark pear"
@@ -189,6 +190,46 @@ class TestTheRerankerAModelIsLoadedWith:
         (place / "config.json").write_text("{}")
         assert [painted(studio).status for _ in range(2)] == ["done", "done"]
         assert broken.call_count == 1
+
+    def test_another_is_chosen_while_the_studio_is_open_and_given_up_again(self, start_studio: StartStudio) -> None:
+        studio = start_studio(quick_model())
+        before = painted(studio)
+        assert studio.rerankers() == ()
+        for name in ("here", "broken"):
+            (studio.settings.own_rerankers / name).mkdir(parents=True)
+            (studio.settings.own_rerankers / name / "config.json").write_text("{}")
+        assert studio.rerankers() == ("broken", "here")
+        studio.choose_reranker("here")
+        studio.rerank(before.id, OTHER)
+        after = painted(studio)
+
+        def by(view: JobView) -> str | None:
+            return studio.image(view.tiles[0].image_id or "").reranker
+
+        assert (by(before), by(after), studio.worker.ranker) == ("here", "here", "here")
+        with pytest.raises(CheckpointError, match="broken is not on this machine"):
+            studio.choose_reranker("broken")
+        with pytest.raises(NotFound, match="no reranker 'elsewhere' here"):
+            studio.choose_reranker("elsewhere")
+        assert (by(painted(studio)), studio.worker.ranker) == ("here", "here")
+        studio.choose_reranker("")
+        assert (by(painted(studio)), studio.worker.ranker) == ("fake-clip", "")
+
+    def test_what_is_chosen_ranks_for_other_models_too(self, tmp_path: Path) -> None:
+        settings = fake_settings(tmp_path, models_dir=tmp_path / "models")
+        for name in ("one", "two"):
+            put_model(settings.models_dir, name)
+        (settings.own_rerankers / "here").mkdir(parents=True)
+        (settings.own_rerankers / "here" / "config.json").write_text("{}")
+        studio = Studio(settings, lambda folder, _: FakeModel(spec=replace(QUICK_SPEC, name=folder.name)))
+        studio.start()
+        studio.models.choose("one")
+        wait_until(lambda: studio.model_status().name == "one" and not studio.model_status().loading)
+        studio.choose_reranker("here")
+        studio.models.choose("two")
+        wait_until(lambda: studio.model_status().name == "two" and not studio.model_status().loading)
+        assert studio.worker.reranker == "here"
+        studio.close()
 
     @pytest.mark.parametrize("name", ["../clip", "/etc", "a/b/c", "a b", "C:\\clip", "."])
     def test_names_that_are_none(self, tmp_path: Path, name: str) -> None:

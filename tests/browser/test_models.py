@@ -16,7 +16,7 @@ from tests.app.test_models import put_model
 from tests.app.test_reconstruction import put_tokenizer
 from tests.app.test_sources import file, picture
 from tests.browser.conftest import Visit
-from tests.fakes import SPEC, FakeModel, fake_settings
+from tests.fakes import SPEC, FakeModel, FakeReranker, fake_settings, fake_studio
 
 pytestmark = pytest.mark.browser
 CARD = """# Mine
@@ -94,6 +94,48 @@ def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_noth
         assert {image.model for image in studio.images(prompt, kept_only=False)} == {model}
     page.get_by_role("tab", name="Models").click()
     look_at_tokens(page)
+    assert visitor.errors == []
+
+
+def test_another_reranker_is_chosen_and_one_that_cannot_be_loaded_is_told(
+    tmp_path: Path,
+    serve_studio: Callable[[Studio], str],
+    visit: Callable[[str], Visit],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load_reranker(name: str, folder: Path, device: object) -> FakeReranker:
+        if name != "siglip":
+            raise CheckpointError(f"The reranker {name} is corrupt.")
+        found = FakeReranker()
+        found.name = name
+        return found
+
+    monkeypatch.setattr("dalle_core.families.rerankers.load_reranker", load_reranker)
+    studio = fake_studio(tmp_path, FakeModel(), open_browser=False)
+    visitor = visit(serve_studio(studio))
+    page = visitor.open()
+    page.get_by_role("tab", name="Models").click()
+    page.locator(".model").first.wait_for()
+    expect(page.locator(".ranker")).to_be_hidden()  # there is nothing to choose from
+    for name in ("siglip", "torn"):
+        (studio.settings.own_rerankers / name).mkdir(parents=True)
+        (studio.settings.own_rerankers / name / "config.json").write_text("{}")
+    page.get_by_role("tab", name="Create").click()
+    page.get_by_role("tab", name="Models").click()
+    ranker = page.get_by_label("Pictures are ranked by")
+    expect(ranker.locator("option")).to_have_text(["what suits the model", "siglip", "torn"])
+    ranker.select_option("siglip")
+    expect(ranker).to_be_enabled()
+    ranker.select_option("torn")
+    expect(page.locator(".model-note")).to_contain_text("The reranker torn is corrupt.")
+    expect(ranker).to_have_value("siglip")
+    assert [
+        issue for issue in Axe().run(page).response["violations"] if issue["impact"] in {"serious", "critical"}
+    ] == []
+    page.get_by_role("tab", name="Create").click()
+    visitor.paint("a cat", count=2)
+    page.locator(".grid.best .tile").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("siglip")
     assert visitor.errors == []
 
 

@@ -12,6 +12,7 @@ from dalle_core.families.bundled import BundledModel, load_bundled
 from dalle_core.families.registry import load_model, read_spec
 from dalle_core.generate import CandidateFinished, Finished, GenerationRequest, Preview, Progress, Started, generate
 from dalle_core.transformer import Outline
+from tests.fakes import FakeReranker
 
 CPU = torch.device("cpu")
 
@@ -36,6 +37,16 @@ def test_the_spec_is_read_without_the_weights(model_folder: Path, model: Bundled
     spec = read_spec(model_folder)
     assert spec == model.spec
     assert (spec.name, spec.rows, spec.cols, spec.codebook_size) == ("my-test", 4, 4, 20)
+
+
+def test_what_is_painted_does_not_depend_on_what_ranks_it(model_folder: Path, model: BundledModel) -> None:
+    request = GenerationRequest("red disc", count=2, keep=1, seed=3, guidance_scale=2)
+    other = load_bundled(model_folder, CPU)
+    other.reranker = FakeReranker()  # type: ignore[assignment]  # any can take its place
+    first, second = finish(model, request), finish(other, request)
+    assert {each.index: each.tokens.tolist() for each in first.candidates} == {
+        each.index: each.tokens.tolist() for each in second.candidates
+    }
 
 
 def test_painting_streams_and_ranks(model: BundledModel) -> None:

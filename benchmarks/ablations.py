@@ -62,6 +62,8 @@ def workshop(ablation: Ablation, arguments: argparse.Namespace) -> Workshop:
     schedule = f"schedules.{ablation.stage}"
     every = {f"{schedule}.steps": str(arguments.steps), f"{schedule}.evaluate_every": str(max(1, arguments.steps // 5)),
              f"{schedule}.warmup": str(max(1, arguments.steps // 8)), f"{schedule}.ema": "0.98"}  # fmt: skip
+    if arguments.batch:
+        every[f"{schedule}.batch"] = str(arguments.batch)
     chosen = preset("emblem-64", every | dict(ablation.changes))
     runs = arguments.runs / f"{ablation.stage}-{ablation.name}".lower().replace(" ", "-").replace(",", "")
     return Workshop(chosen, arguments.art, runs, pick_device(arguments.device), arguments.precision)
@@ -124,6 +126,7 @@ def main() -> None:
     parser.add_argument("--art", type=Path, default=Path("data/art"))
     parser.add_argument("--runs", type=Path, default=Path("runs/ablations"))
     parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--batch", type=int, default=0, help="pictures a step (default: the preset's)")
     parser.add_argument("--only", default="", help="train only those whose name or stage holds this")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")

@@ -18,7 +18,7 @@ from dalle_core.families.catalogue import OFFERS
 from dalle_core.families.registry import read_spec
 from tests.browser.conftest import PATIENCE_MS, Served, Visit
 from tests.browser.test_recipe_drop import drop
-from tests.fakes import SPEC, FakeModel, fake_studio
+from tests.fakes import SPEC, FakeModel, FakeReranker, fake_studio
 
 pytestmark = pytest.mark.browser
 READ = """() => [...document.querySelectorAll("body *")].filter(node => node.checkVisibility())
@@ -29,7 +29,7 @@ READ = """() => [...document.querySelectorAll("body *")].filter(node => node.che
 BUNDLED = read_spec(Settings.models_dir / DEFAULT_MODEL)  # which the Models tab lists, in whatever language
 PUBLIC = {name for offer in OFFERS.values() for name in (offer.title, offer.licence.name)}  # names of what can be had
 FAMILIES = ("Malevich", "Janus-Pro")  # of which what is said of one speaks
-RIGHT = (*SPEC.styles, *BUNDLED.styles, SPEC.name, BUNDLED.name, BUNDLED.licence, *PUBLIC, *FAMILIES, TITLE,
+RIGHT = (*SPEC.styles, *BUNDLED.styles, SPEC.name, BUNDLED.name, BUNDLED.licence, FakeReranker.name, *PUBLIC, *FAMILIES, TITLE,
          "Top-", "token", "English", "Language", "cpu", "CPU", "GPU", "kB", "MB", "GB", "PNG")  # fmt: skip
 NAMES = re.compile("|".join([r"/[\w/.-]+", ULID.pattern, *map(re.escape, sorted(RIGHT, key=len, reverse=True))]))
 

@@ -29,8 +29,8 @@ READ = """() => [...document.querySelectorAll("body *")].filter(node => node.che
 BUNDLED = read_spec(Settings.models_dir / DEFAULT_MODEL)  # which the Models tab lists, in whatever language
 PUBLIC = {name for offer in OFFERS.values() for name in (offer.title, offer.licence.name)}  # names of what can be had
 FAMILIES = ("Malevich", "Janus-Pro")  # of which what is said of one speaks
-RIGHT = (*SPEC.styles, *BUNDLED.styles, SPEC.name, BUNDLED.name, BUNDLED.licence, FakeReranker.name, *PUBLIC, *FAMILIES, TITLE,
-         "Top-", "token", "English", "Language", "cpu", "CPU", "GPU", "kB", "MB", "GB", "PNG")  # fmt: skip
+RIGHT = (*SPEC.styles, *BUNDLED.styles, SPEC.name, BUNDLED.name, BUNDLED.licence, FakeReranker.name, *PUBLIC, *FAMILIES,
+         TITLE, "Top-", "token", "English", "Language", "cpu", "CPU", "GPU", "kB", "MB", "GB", "PNG")  # fmt: skip
 NAMES = re.compile("|".join([r"/[\w/.-]+", ULID.pattern, *map(re.escape, sorted(RIGHT, key=len, reverse=True))]))
 
 

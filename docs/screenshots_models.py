@@ -27,11 +27,11 @@ from app.ui.brand import PAPER  # noqa: E402
 from app.ui.serve import open_page  # noqa: E402
 from dalle_core.families.catalogue import OFFERS  # noqa: E402
 from dalle_core.hub import Hub  # noqa: E402
+from docs.screenshots import CHROMIUM, GAP, PATIENCE_MS, PHONE, shot  # noqa: E402
+from docs.screenshots import visit as open_studio  # noqa: E402
 from tests.fakehub import FakeHub, describe  # noqa: E402
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DESK, PHONE, GAP = (1280, 940), (390, 844), 24
-PATIENCE_MS, SETTLE_MS = 120_000, 800
+DESK = (1280, 940)
 NAME, TITLE = "dalle-mini", "DALL·E mini"
 MB = 10**6
 SIZES = {"encoder_mini.pt": 405, "decoder_mini.pt": 471, "detoker.pt": 187, "flax_model.msgpack": 304,
@@ -75,14 +75,7 @@ def served(folder: Path, hub: FakeHub) -> Iterator[str]:
 
 def visit(browser: Browser, url: str, size: tuple[int, int], scheme: Any, language: str) -> Page:
     """The Models tab."""
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce", locale="en-GB"
-    )
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
-    page.add_init_script(f"localStorage.setItem('dalle-studio-language', '{language}')")
-    page.goto(url)
-    page.locator(".model-status[data-state=ready]").wait_for()
+    page = open_studio(browser, url, size, scheme, language)
     page.get_by_role("tab").nth(5).click()
     page.locator("[data-offer]").first.wait_for()
     return page
@@ -90,12 +83,6 @@ def visit(browser: Browser, url: str, size: tuple[int, int], scheme: Any, langua
 
 def card(page: Page) -> Locator:
     return page.locator(f"[data-offer={NAME}]")
-
-
-def shot(page: Page) -> bytes:
-    page.mouse.move(0, 0)
-    page.wait_for_timeout(SETTLE_MS)
-    return page.screenshot()
 
 
 def scroll(page: Page) -> None:

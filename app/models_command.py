@@ -37,7 +37,7 @@ def _model_line(view: ModelView, current: str) -> str:
         f"{spec.image_size} px",
         ", ".join(spec.languages),
         spec.licence,
-        f"{view.parameters / 1e6:.1f} M parameters",
+        f"{view.parameters / 1e6:.1f} million parameters",
     ]
     if not view.paints:
         return _row(view.name, "turns pictures into tokens and back; paints nothing", *facts[:1], *facts[2:])

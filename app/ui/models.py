@@ -105,7 +105,8 @@ def _about(view: ModelView) -> list[str]:
     ]
 
 
-def _facts(view: ModelView, free: int | None) -> list[tuple[str, str]]:
+def _facts(view: ModelView, free: int | None) -> list[tuple[str, str | int]]:
+    """Words, and numbers that the page says in its language."""
     spec = view.spec
     place = "your data folder" if view.own else "the studio"
     if spec is None:
@@ -113,13 +114,9 @@ def _facts(view: ModelView, free: int | None) -> list[tuple[str, str]]:
     needs = readable_size(view.memory)
     return [
         ("Licence", spec.licence),
-        ("Parameters", _count(view.parameters)),
+        ("Parameters", view.parameters),
         ("On disk", readable_size(view.bytes_on_disk)),
         ("Memory", f"about {needs}" if free is None else f"about {needs}, {readable_size(free)} free"),
         ("Styles", ", ".join(spec.styles)),
         ("Found in", place),
     ]
-
-
-def _count(number: int) -> str:
-    return f"{number / 1e6:.1f} million" if number < 1e9 else f"{number / 1e9:.1f} billion"

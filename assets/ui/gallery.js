@@ -5,13 +5,13 @@
 window.dalleStudio.gallery = (() => {
   const { make, setText, announce, dialog, toast, question, keys, remember, recalled, UNANSWERED } = window.dalleStudio.tools;
   const { Shelf, Filters, Places, SelectionBar, Actions, Importing } = window.dalleStudio;
-  const { t } = window.dalleWords;
+  const { t, number } = window.dalleWords;
   const PAUSE = 160; // ms after the last key before the studio is asked
   const MOST = 5000; // pictures that are asked about at once
   const RARELY = 20; // times as long as measuring took, it is left alone
   const STACKED = "dalle-studio-stacked";
 
-  const counted = (count, one, more) => t(count === 1 ? one : more, { count: count.toLocaleString(window.dalleWords.locale) });
+  const counted = (count, one, more) => t(count === 1 ? one : more, { count: number(count) });
   const candidates = count => counted(count, "{count} candidate", "{count} candidates");
   const countWords = (total, narrowed, stacked, over = false) =>
     over ? counted(total, "", stacked ? "More than {count} stacks" : "More than {count} pictures match") :

@@ -4,7 +4,7 @@
 
 (() => {
   const { make, setText, panel } = window.dalleStudio.tools;
-  const { t } = window.dalleWords;
+  const { t, number } = window.dalleWords;
   const NONE = { query: "", starred: false, kinds: [], models: [], styles: [], tag: "", collection_id: "", since: null, until: null, min_percentile: null, like: "", everything: false, trashed: false };
   const KINDS = { generate: "From a prompt", complete: "Completed", variation: "Variation", import: "Imported", reproduce: "Painted again" };
   const LISTS = [["kinds", "Made how"], ["models", "Model"], ["styles", "Style"]];
@@ -119,7 +119,7 @@
 
     list(facets) {
       for (const [list] of LISTS) {
-        const chip = ([value, count]) => make("button", { type: "button", class: "chip", "data-list": list, "data-value": value, onclick: ({ currentTarget }) => this.flip(list, value, currentTarget) }, make("span", { text: valueWords(list, value) }), make("small", { text: ` ${count}` }));
+        const chip = ([value, count]) => make("button", { type: "button", class: "chip", "data-list": list, "data-value": value, onclick: ({ currentTarget }) => this.flip(list, value, currentTarget) }, make("span", { text: valueWords(list, value) }), make("small", { text: ` ${number(count)}` }));
         const there = facets[list] ?? [];
         this.lists[list].replaceChildren(...there.map(chip));
         this.lists[list].parentElement.hidden = there.length < 2 && !this.values[list].length;

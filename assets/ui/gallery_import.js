@@ -4,12 +4,12 @@
 
 (() => {
   const { make, setText, toast, menu, UNANSWERED } = window.dalleStudio.tools;
-  const { t } = window.dalleWords;
+  const { t, number } = window.dalleWords;
   const WANTED = /\.(png|zip)$/i;
   const MOST = 20000; // files of one import
   const TOLD = 50; // refused ones that are named
 
-  const pictures = count => t(count === 1 ? "{count} picture" : "{count} pictures", { count });
+  const pictures = count => t(count === 1 ? "{count} picture" : "{count} pictures", { count: number(count) });
 
   /* Every file below what was dropped. The handles are gone once the event is over, so they are all taken at once. */
   async function dropped(transfer) {

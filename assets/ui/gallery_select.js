@@ -3,10 +3,10 @@
 
 (() => {
   const { make, setText, toast, question, panel } = window.dalleStudio.tools;
-  const { t } = window.dalleWords;
+  const { t, number } = window.dalleWords;
   const SUGGESTED = 12;
 
-  const pictures = count => t(count === 1 ? "{count} picture" : "{count} pictures", { count });
+  const pictures = count => t(count === 1 ? "{count} picture" : "{count} pictures", { count: number(count) });
 
   class SelectionBar {
     /* `gallery` has what is selected, and does what is asked. */
@@ -39,7 +39,7 @@
       this.ids = ids;
       this.node.hidden = !ids.length;
       if (lost) this.gallery.shelf.focus(this.gallery.shelf.places.get(this.gallery.shelf.active) ?? 0);
-      setText(this.count, ids.length ? t("{count} selected", { count: ids.length.toLocaleString(window.dalleWords.locale) }) : "");
+      setText(this.count, ids.length ? t("{count} selected", { count: number(ids.length) }) : "");
       for (const button of this.usual) button.hidden = trashed;
       for (const button of this.trashed) button.hidden = !trashed;
       this.compare.hidden = trashed || ids.length !== 2;

@@ -4,7 +4,7 @@
 
 window.dalleStudio.models = (() => {
   const { make, setText, announce, question, UNANSWERED } = window.dalleStudio.tools;
-  const { t } = window.dalleWords;
+  const { t, roughly } = window.dalleWords;
 
   /* ---- the author's card: a little Markdown, as nodes ---- */
 
@@ -141,7 +141,7 @@ window.dalleStudio.models = (() => {
       const state = model.problem ? "broken" : loading ? "loading" : failed ? "failed" : model.current ? "current" : "there";
       const badge = { broken: t("Cannot be used"), failed: t("Not loaded"), loading: t("Loading"), current: t("In use"), there: null }[state];
       const head = make("header", {}, make("h2", { text: model.name }), badge && make("span", { class: "badge", text: badge }));
-      const facts = make("dl", { class: "facts" }, ...model.facts.flatMap(([name, value]) => [make("dt", { text: t(name) }), make("dd", { text: t(value) })]));
+      const facts = make("dl", { class: "facts" }, ...model.facts.flatMap(([name, value]) => [make("dt", { text: t(name) }), make("dd", { text: typeof value === "number" ? roughly(value) : t(value) })]));
       const bar = make("div", { class: "bar", role: "progressbar", "aria-label": t("Loading"), "aria-valuemin": 0, "aria-valuemax": 1, "aria-valuenow": this.status.share ?? 0, hidden: state !== "loading" }, make("i", { style: `transform: scaleX(${this.status.share ?? 0})` }));
       const choose = make("button", { type: "button", class: "quiet", text: t("Use for new pictures"), "aria-label": t("Use {name} for new pictures", model), onclick: () => this.choose(model) });
       choose.hidden = !model.paints || (state !== "there" && state !== "failed");

@@ -104,5 +104,11 @@ window.dalleWords ??= (() => {
   const date = new Intl.DateTimeFormat(locale, { dateStyle: "long", timeStyle: "short" });
   const when = time => date.format(new Date(time));
 
-  return { t, when, localize, chooser, language, locale };
+  const number = new Intl.NumberFormat(locale).format;
+  const magnitude = new Intl.NumberFormat(locale, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 3 });
+
+  /* A number of which only the size matters: 29.5 million, 2950 万. */
+  const roughly = value => magnitude.format(value).replace(/(\d)(\p{Script=Han})/u, "$1 $2");
+
+  return { t, when, number, roughly, localize, chooser, language, locale };
 })();

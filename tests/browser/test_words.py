@@ -136,6 +136,24 @@ def test_a_message_is_known_by_its_template(served: Served, visit: Callable[[str
     assert filled == "匹配度 {score} </b> 0.31"
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ["250", "29.5 million", "335 million", "2.6 billion", "10,000,000"]),
+        ("zh", ["250", "2950 万", "3.35 亿", "26 亿", "10,000,000"]),
+    ],
+)
+def test_large_numbers_are_said_as_the_language_counts(
+    served: Served, visit: Callable[[str], Visit], language: str, said: list[str]
+) -> None:
+    page = visit(served.url).page
+    page.add_init_script(f"localStorage.setItem('dalle-studio-language', '{language}')")
+    page.goto(served.url)
+    numbers = [250, 29_488_640, 334_960_640, 2_600_000_000]
+    assert page.evaluate("numbers => numbers.map(dalleWords.roughly)", numbers) == said[:-1]
+    assert page.evaluate("dalleWords.number(1e7)") == said[-1]
+
+
 def _english(page: Page) -> list[str]:
     """Texts of the page, seen or read out, that hold a word in Latin letters; prompts and names are such by right."""
     texts: list[str] = page.evaluate(READ)

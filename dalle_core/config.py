@@ -157,6 +157,10 @@ class OpenAIDVAEConfig(NetworkConfig):
         """Side of the token grid."""
         return self.image_size // 8
 
+    @property
+    def levels(self) -> tuple[int, ...]:
+        return (self.codebook_size,)
+
 
 @dataclass(frozen=True)
 class MalevichConfig(NetworkConfig):

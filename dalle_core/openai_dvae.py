@@ -124,9 +124,11 @@ class OpenAIDVAE(nn.Module):
         return torch.as_tensor(self.encoder(map_pixels(images)).argmax(1).flatten(1))
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """(B, h·w) int64 → (B, 3, S, S) in [0, 1]."""
+        """(B, h·w) int64 → (B, 3, S, S) in [0, 1]; of the first rows of tokens alone, as many rows of pixels."""
         grid = self.config.grid
-        if tokens.ndim != 2 or tokens.shape[1] != grid * grid:
-            raise ValueError(f"expected tokens of shape (B, {grid * grid}), got {tuple(tokens.shape)}")
-        means = self.decoder(tokens.view(-1, grid, grid))[:, :3]
+        if tokens.ndim != 2 or tokens.shape[1] % grid or not 0 < tokens.shape[1] <= grid * grid:
+            raise ValueError(
+                f"expected tokens of shape (B, {grid * grid}), got {tuple(tokens.shape)}, no rows of {grid} either"
+            )
+        means = self.decoder(tokens.view(len(tokens), -1, grid))[:, :3]
         return unmap_pixels(torch.sigmoid(means))

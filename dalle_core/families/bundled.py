@@ -1,4 +1,7 @@
-"""The bundled family: what `dalle_core.training` writes. One folder holds dVAE, transformer, CLIP and tokenizer."""
+"""The bundled family: what `dalle_core.training` writes. One folder holds dVAE, transformer, CLIP and tokenizer.
+
+The dVAE is this project's own, or OpenAI's where the transformer was trained on the tokens of that one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +17,16 @@ from dalle_core.clip import CLIP
 from dalle_core.config import CLIPConfig, DVAEConfig, NetworkConfig, TransformerConfig
 from dalle_core.dvae import DiscreteVAE
 from dalle_core.errors import CheckpointError
+from dalle_core.families import openai_dvae
 from dalle_core.families.base import Conditioning, ModelSpec, Pace
-from dalle_core.families.registry import CONFIG, read_spec
+from dalle_core.families.registry import CONFIG, read_network, read_spec
+from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.packing import pack_linears
 from dalle_core.rerank import CLIPReranker
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.transformer import DecodeState, Outline, Transformer
+
+IMAGE_TOKENIZER = "image_tokenizer"  # in a config: whose the dVAE is, where it is not this project's own
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,8 @@ class BundledState:
 class BundledModel:
     """An ImageModel over this project's own networks."""
 
-    def __init__(self, spec: ModelSpec, dvae: DiscreteVAE, transformer: Transformer, tokenizer: TextTokenizer,
-                 reranker: CLIPReranker, device: torch.device) -> None:  # fmt: skip
+    def __init__(self, spec: ModelSpec, dvae: DiscreteVAE | OpenAIDVAE, transformer: Transformer,
+                 tokenizer: TextTokenizer, reranker: CLIPReranker, device: torch.device) -> None:  # fmt: skip
         self.spec = spec
         self.pace = Pace()
         self.dvae = dvae.eval().requires_grad_(False).to(device)
@@ -133,11 +140,9 @@ def load_bundled(folder: Path, device: torch.device) -> BundledModel:
     config, spec = read_json(folder / CONFIG), read_spec(folder)
     for name, expected in config["files"].items():
         check_hash(folder / name, expected)
-    networks = _networks(config)
-    for name, module in networks.items():
-        load_weights(folder / f"{name}.safetensors", module)
+    networks = _networks(folder, config, device)
     dvae, transformer, clip = networks["dvae"], networks["transformer"], networks["clip"]
-    assert isinstance(dvae, DiscreteVAE)
+    assert isinstance(dvae, DiscreteVAE | OpenAIDVAE)
     assert isinstance(transformer, Transformer)
     assert isinstance(clip, CLIP)
     if dvae.config.levels != transformer.config.levels or dvae.config.grid != transformer.config.rows:
@@ -157,18 +162,32 @@ def load_bundled(folder: Path, device: torch.device) -> BundledModel:
     return BundledModel(spec, dvae, transformer, tokenizer, reranker, device)
 
 
-def _networks(config: dict[str, Any]) -> dict[str, torch.nn.Module]:
+def _networks(folder: Path, config: dict[str, Any], device: torch.device) -> dict[str, torch.nn.Module]:
+    """Each built as the config says, with the weights of its file."""
     kinds: dict[str, tuple[type[torch.nn.Module], type[NetworkConfig]]] = {
         "dvae": (DiscreteVAE, DVAEConfig),
         "transformer": (Transformer, TransformerConfig),
         "clip": (CLIP, CLIPConfig),
     }
-    built = {}
+    loaded: dict[str, torch.nn.Module] = {}
+    if IMAGE_TOKENIZER in config:
+        loaded["dvae"] = _published_dvae(folder, config, device)
+        del kinds["dvae"]
     for name, (network, kind) in kinds.items():
-        if not isinstance(config.get(name), dict):
-            raise CheckpointError(f"{CONFIG}: expected an object under {name!r}")
+        settings = read_network(config, name, kind)
         try:
-            built[name] = network(kind.from_dict(config[name]))
+            loaded[name] = network(settings)
         except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
             raise CheckpointError(f"{CONFIG}: the {name} cannot be built ({error})") from error
-    return built
+        load_weights(folder / f"{name}.safetensors", loaded[name])
+    return loaded
+
+
+def _published_dvae(folder: Path, config: dict[str, Any], device: torch.device) -> OpenAIDVAE:
+    described = config[IMAGE_TOKENIZER]
+    family = described.get("family") if isinstance(described, dict) else None
+    if family != openai_dvae.FAMILY:
+        raise CheckpointError(
+            f"{folder.name}: its image tokenizer is of the family {family!r}; expected {openai_dvae.FAMILY!r}"
+        )
+    return openai_dvae.read_dvae(folder, config, device)

@@ -10,7 +10,7 @@ from dalle_core.checkpoints import FORMAT, atomic_folder, check_tensors, save_we
 from dalle_core.config import OpenAIDVAEConfig
 from dalle_core.errors import CheckpointError
 from dalle_core.families.base import ModelSpec
-from dalle_core.families.openai_dvae import WEIGHTS
+from dalle_core.families.openai_dvae import FAMILY, WEIGHTS
 from dalle_core.families.registry import CONFIG
 from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.pickles import Husk, read_pickle, tensors_of
@@ -58,7 +58,7 @@ def published_spec(name: str, config: OpenAIDVAEConfig) -> ModelSpec:
     """What there is to know of it, under the name of its folder; `sha256` is for its files to tell."""
     return ModelSpec(
         name=name,
-        family="openai-dvae",
+        family=FAMILY,
         image_size=config.image_size,
         rows=config.grid,
         cols=config.grid,

@@ -1,9 +1,10 @@
 """OpenAI's discrete VAE as an ImageTokenizer: it turns pictures into 32 × 32 tokens and back, and paints nothing.
 
-A transformer can be trained on its tokens. Converted from the published files by `convert_openai_dvae`.
+A transformer can be trained on its tokens, and brings it along then. Converted by `convert_openai_dvae`.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from dalle_core.families.base import ModelSpec
 from dalle_core.families.registry import CONFIG, read_network, read_spec
 from dalle_core.openai_dvae import OpenAIDVAE
 
+FAMILY = "openai-dvae"
 WEIGHTS = "dvae.safetensors"
 
 
@@ -42,6 +44,11 @@ def load_openai_dvae(folder: Path, device: torch.device) -> OpenAITokenizer:
     config, spec = read_json(folder / CONFIG), read_spec(folder)
     for name, expected in config["files"].items():
         check_hash(folder / name, expected)
+    return OpenAITokenizer(spec, read_dvae(folder, config, device), device)
+
+
+def read_dvae(folder: Path, config: dict[str, Any], device: torch.device) -> OpenAIDVAE:
+    """The network in `folder`, whose hashes were checked, as the folder's `config` describes it."""
     settings = read_network(config, "dvae", OpenAIDVAEConfig)
     try:
         with torch.device("meta"):
@@ -49,4 +56,11 @@ def load_openai_dvae(folder: Path, device: torch.device) -> OpenAITokenizer:
     except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
         raise CheckpointError(f"{CONFIG}: the dVAE cannot be built ({error})") from error
     map_weights(folder / WEIGHTS, dvae, device, torch.float32)
-    return OpenAITokenizer(spec, dvae.eval().requires_grad_(False), device)
+    return dvae.eval().requires_grad_(False)
+
+
+def read_settings(folder: Path) -> OpenAIDVAEConfig:
+    """What the tokenizer in `folder` is built of, from its config alone."""
+    if (family := read_spec(folder).family) != FAMILY:
+        raise CheckpointError(f"{folder.name} is of the family {family!r}; expected an image tokenizer, {FAMILY!r}")
+    return read_network(read_json(folder / CONFIG), "dvae", OpenAIDVAEConfig)

@@ -25,6 +25,8 @@ def parser() -> argparse.ArgumentParser:
         "--art", type=Path, default=Path("data/art"), help="folder of rendered art (default: %(default)s)"
     )
     common.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs (default: %(default)s)")
+    common.add_argument("--image-tokenizer", type=Path, metavar="FOLDER", help="of OpenAI's dVAE, converted: "
+                        "the transformer learns its tokens, and no dVAE is trained")  # fmt: skip
     common.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     common.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves the choice to torch")
     common.add_argument("--precision", default="auto", help="auto, fp32 or bf16 for a new run (default: %(default)s, "
@@ -77,6 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from dalle_core.device import pick_device
+    from dalle_core.families.openai_dvae import read_settings
     from dalle_core.training import bundle, sheets
     from dalle_core.training.presets import preset
     from dalle_core.training.workshop import Workshop
@@ -84,10 +87,12 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    chosen = preset(arguments.preset, dict(_assignment(text) for text in arguments.set))
+    published = read_settings(arguments.image_tokenizer) if arguments.image_tokenizer else None
+    chosen = preset(arguments.preset, dict(_assignment(text) for text in arguments.set), published)
     device = pick_device(arguments.device)
     workshop = Workshop(chosen, arguments.art, arguments.runs, device, arguments.precision,
-                        workers=_workers(arguments.workers, device.type))  # fmt: skip
+                        workers=_workers(arguments.workers, device.type),
+                        image_tokenizer=arguments.image_tokenizer)  # fmt: skip
     if arguments.stage == "art":
         _art(arguments, chosen.render_size)
     elif arguments.stage == "text":

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from dalle_core.checkpoints import FORMAT, read_json, save_weights, sha256_of, write_json
+from dalle_core.checkpoints import FORMAT, read_json, save_weights, second_name, sha256_of, write_json
 from dalle_core.errors import TrainingError
 from dalle_core.families.base import ModelSpec
-from dalle_core.families.bundled import BundledModel, load_bundled
+from dalle_core.families.bundled import IMAGE_TOKENIZER, BundledModel, load_bundled
+from dalle_core.families.openai_dvae import WEIGHTS
 from dalle_core.families.registry import CONFIG
 from dalle_core.rerank import CLIPReranker
 from dalle_core.training.card import RECORD, model_card, training_record
 from dalle_core.training.compose import compose
 from dalle_core.training.loop import plot_curves
-from dalle_core.training.presets import STAGES
 from dalle_core.training.workshop import Workshop
 
 NETWORKS = ("dvae", "transformer", "clip")
@@ -36,7 +36,9 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
     """The model as it would be bundled, from the best weights of the runs, rounded as they will be stored."""
     config, tokenizer, networks = workshop.preset.transformer, workshop.tokenizer(), {}
     for network in NETWORKS:
-        networks[network] = workshop.trained(network).half().float()  # what is measured is what ships
+        networks[network] = workshop.trained(network)
+        if network in workshop.preset.stages:
+            networks[network].half().float()  # what is measured is what ships
     dvae: Any = networks["dvae"]
     transformer: Any = networks["transformer"]
     clip: Any = networks["clip"]
@@ -50,7 +52,7 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
         levels=config.levels,
         text_length=config.text_length,
         languages=("en", "zh"),
-        licence="Apache-2.0" if workshop.art.origin == "open" else "its author's to say",
+        licence=_licence(workshop),
         can_encode=True,
         sha256="",
         styles=styles,
@@ -59,6 +61,13 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
     plain = CLIPReranker(f"{spec.name}-clip", clip, tokenizer)
     reranker = CLIPReranker(plain.name, clip, tokenizer, baseline_scores(plain, workshop))
     return BundledModel(spec, dvae, transformer, tokenizer, reranker, workshop.device)
+
+
+def _licence(workshop: Workshop) -> str:
+    own = "Apache-2.0" if workshop.art.origin == "open" else "its author's to say"
+    if workshop.preset.trains_dvae:
+        return own
+    return f"{own}; the dVAE: {workshop.published.spec.licence}"
 
 
 def baseline_scores(reranker: CLIPReranker, workshop: Workshop) -> tuple[float, ...]:
@@ -87,13 +96,17 @@ def bundle(workshop: Workshop, out: Path, name: str = "") -> Path:
     staging.mkdir(parents=True)
     modules = {"dvae": model.dvae, "transformer": model.transformer, "clip": model.reranker.clip}
     for name, module in modules.items():
-        save_weights(staging / f"{name}.safetensors", module.state_dict(), torch.float16)
+        if name in workshop.preset.stages:
+            save_weights(staging / f"{name}.safetensors", module.state_dict(), torch.float16)
+    if not workshop.preset.trains_dvae:
+        second_name(workshop.published_folder / WEIGHTS, staging / WEIGHTS)
     model.tokenizer.save(staging / "tokenizer.json")
     files = {path.name: sha256_of(path) for path in sorted(staging.iterdir())}
     write_json(staging / CONFIG, _config(model, workshop, files))
     figures = _figures(workshop)
     (staging / "MODEL_CARD.md").write_text(model_card(workshop, model.spec.name, figures), encoding="utf-8")
-    plot_curves([folder for stage in STAGES if (folder := workshop.folder / stage).is_dir()], staging / "curves.png")
+    folders = [folder for stage in workshop.preset.stages if (folder := workshop.folder / stage).is_dir()]
+    plot_curves(folders, staging / "curves.png")
     load_bundled(staging, torch.device("cpu"))
     shutil.rmtree(target, ignore_errors=True)
     staging.replace(target)
@@ -103,7 +116,8 @@ def bundle(workshop: Workshop, out: Path, name: str = "") -> Path:
 def unbundle(source: Path, workshop: Workshop) -> Path:
     """Take a bundled model up again: its tokenizer and dVAE as they are, transformer and CLIP to train on from there.
 
-    Refuses networks of other shapes than the preset's, and a folder of runs that already holds some.
+    Refuses networks of other shapes than the preset's, and a folder of runs that already holds some. A published dVAE
+    must be the workshop's own image tokenizer.
     """
     folder, model = workshop.folder, load_bundled(source, torch.device("cpu"))
     if folder.exists() and any(folder.iterdir()):
@@ -115,6 +129,9 @@ def unbundle(source: Path, workshop: Workshop) -> Path:
             wanted = replace(wanted, vocab_size=model.tokenizer.vocab_size)
         if module.config != wanted:
             raise TrainingError(f"{source.name}'s {stage} is {module.config}, the preset's {wanted}.")
+    if not workshop.preset.trains_dvae:
+        _check_same_tokens(source, workshop)
+        del modules["dvae"]
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / RECORD, read_json(source / CONFIG).get("training", {}))
     model.tokenizer.save(folder / "tokenizer.json")
@@ -123,6 +140,13 @@ def unbundle(source: Path, workshop: Workshop) -> Path:
         for name in _taken_up(stage, workshop):
             torch.save(module.state_dict(), folder / stage / f"{name}.pt")
     return folder
+
+
+def _check_same_tokens(source: Path, workshop: Workshop) -> None:
+    folder = workshop.published_folder
+    theirs, ours = (read_json(each / CONFIG)["files"][WEIGHTS] for each in (source, folder))
+    if theirs != ours:
+        raise TrainingError(f"{source.name} was trained on another image tokenizer's tokens than {folder.name}'s")
 
 
 def _taken_up(stage: str, workshop: Workshop) -> tuple[str, ...]:
@@ -136,11 +160,16 @@ def _config(model: BundledModel, workshop: Workshop, files: dict[str, str]) -> d
     spec = {name: value for name, value in vars(model.spec).items() if name != "sha256"}
     modules: dict[str, Any] = {"dvae": model.dvae, "transformer": model.transformer, "clip": model.reranker.clip}
     networks = {name: module.config.to_dict() for name, module in modules.items()}
+    named: dict[str, Any] = {}
+    if not workshop.preset.trains_dvae:
+        published = workshop.published.spec
+        named[IMAGE_TOKENIZER] = {"family": published.family, "name": published.name}
     return {
         "format": FORMAT,
         "spec": spec,
         "files": files,
         **networks,
+        **named,
         "baseline_scores": list(model.reranker.baseline),
         "training": training_record(workshop),
     }

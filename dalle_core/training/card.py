@@ -3,9 +3,9 @@
 from typing import Any
 
 from dalle_core.checkpoints import read_json
+from dalle_core.families.catalogue import MODIFIED_MIT
 from dalle_core.training.art import NAMES, SOURCES
 from dalle_core.training.loop import read_machine, read_metrics
-from dalle_core.training.presets import STAGES
 from dalle_core.training.workshop import Workshop
 
 CREDITS = {
@@ -43,6 +43,7 @@ def model_card(workshop: Workshop, name: str, figures: dict[str, Any] | None) ->
         "",
         f"Weights: {licence}. What it paints is yours, as far as the weights go.",
         "",
+        *([] if preset.trains_dvae else _published_dvae(workshop)),
         "## What it learned from",
         "",
         *(_data(workshop) if is_open else _own_data(workshop)),
@@ -62,6 +63,12 @@ def model_card(workshop: Workshop, name: str, figures: dict[str, Any] | None) ->
         LIMITS if is_open else OWN_LIMITS,
         "",
     ])  # fmt: skip
+
+
+def _published_dvae(workshop: Workshop) -> list[str]:
+    spec, terms = workshop.published.spec, MODIFIED_MIT
+    return [f"The discrete VAE is not of this training: it is {spec.name}, by OpenAI, as it was published, under "
+            f"{spec.licence} (<{terms.url}>). {terms.terms}", ""]  # fmt: skip
 
 
 def _data(workshop: Workshop) -> list[str]:
@@ -100,7 +107,7 @@ def training_record(workshop: Workshop) -> dict[str, list[dict[str, Any]]]:
     path = workshop.folder / RECORD
     earlier: dict[str, list[dict[str, Any]]] = read_json(path) if path.exists() else {}
     record: dict[str, list[dict[str, Any]]] = {}
-    for stage in STAGES:
+    for stage in workshop.preset.stages:
         stretches, folder = list(earlier.get(stage, [])), workshop.folder / stage
         if rows := read_metrics(folder):
             batch = getattr(workshop.preset.schedules, stage).batch

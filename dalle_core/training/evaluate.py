@@ -18,7 +18,7 @@ from dalle_core.training.continuations import completion_rows, originals, variat
 from dalle_core.training.figures import Row, row
 from dalle_core.training.grading import Grading
 from dalle_core.training.neighbours import neighbour_rows, neighbours
-from dalle_core.training.objectives import DVAEObjective, TransformerObjective
+from dalle_core.training.objectives import TransformerObjective, reconstruction
 from dalle_core.training.painting import Easel
 from dalle_core.training.scoring import Result, icon_rows, score
 from dalle_core.training.sheets import Judged, judged_sheet, save_grid
@@ -87,8 +87,11 @@ def _how(grading: Grading, extent: Extent) -> str:
 @torch.inference_mode()
 def _stream_rows(workshop: Workshop, model: BundledModel) -> list[Row]:
     stream = workshop.stream("test")
-    rebuilt = DVAEObjective(model.dvae, stream, 1).evaluate()
-    bits = TransformerObjective(model.transformer, model.dvae, model.tokenizer, stream, model.reranker.clip).evaluate()
+    objective = TransformerObjective(model.transformer, model.dvae, model.tokenizer, stream, model.reranker.clip)
+    rebuilt = reconstruction(
+        objective.held, lambda images: model.dvae.decode(model.dvae.encode(images.to(model.device)))
+    )
+    bits = objective.evaluate()
     return [
         row("reconstruction PSNR, whole picture", rebuilt["psnr"], f"{rebuilt['psnr']:.1f} dB"),
         row("reconstruction PSNR, object alone", rebuilt["psnr_object"], f"{rebuilt['psnr_object']:.1f} dB"),

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from dalle_core.clip import CLIP, contrastive_loss
 from dalle_core.device import moved
 from dalle_core.dvae import DiscreteVAE
+from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.training.art import ArtSet, Half
 from dalle_core.training.compose import Batch, Draft, compose, draft, painted
@@ -124,6 +125,17 @@ def psnr(output: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor
     return -10 * torch.log10(mean.clamp_min(1e-10))
 
 
+def reconstruction(held: list[Batch], rebuild: Callable[[Tensor], Tensor]) -> dict[str, float]:
+    """PSNR in dB of what `rebuild` makes of (B, 3, S, S) pictures, of the whole and of the object alone."""
+    whole, inside = [], []
+    for batch in held:
+        output = rebuild(batch.images)
+        images, alpha = batch.images.to(output.device), batch.alpha.to(output.device)
+        whole.append(psnr(output, images))
+        inside.append(psnr(output, images, alpha))
+    return {"psnr": float(torch.cat(whole).mean()), "psnr_object": float(torch.cat(inside).mean())}
+
+
 class DVAEObjective:
     """Reconstruct varied pictures through the bottleneck. `steps` is the run's length, for annealing."""
 
@@ -140,21 +152,18 @@ class DVAEObjective:
         return loss, {"mse": F.mse_loss(output.detach(), images)}
 
     def evaluate(self) -> dict[str, float]:
-        whole, inside, losses = [], [], []
+        losses: list[Tensor] = []
         used: set[int] = set()
-        for batch in self.held:
-            images = batch.images.to(self._device)
-            output, tokens, loss = self.model(images)
+
+        def rebuild(images: Tensor) -> Tensor:
+            output, tokens, loss = self.model(images.to(self._device))
             losses.append(loss)
-            whole.append(psnr(output.clamp(0, 1), images))
-            inside.append(psnr(output.clamp(0, 1), images, batch.alpha.to(self._device)))
             used.update(tokens.flatten().tolist())
-        return {
-            "loss": float(torch.stack(losses).mean()),
-            "psnr": float(torch.cat(whole).mean()),
-            "psnr_object": float(torch.cat(inside).mean()),
-            "codes_used": float(len(used)),
-        }
+            rebuilt: Tensor = output.clamp(0, 1)
+            return rebuilt
+
+        fidelity = reconstruction(self.held, rebuild)
+        return {"loss": float(torch.stack(losses).mean()), **fidelity, "codes_used": float(len(used))}
 
     @property
     def _device(self) -> torch.device:
@@ -180,8 +189,8 @@ class TransformerObjective:
     UNCONDITIONAL_SHARE = 0.1  # of captions are left out, which is what guidance needs
     BPE_DROPOUT = 0.1
 
-    def __init__(self, model: Transformer, dvae: DiscreteVAE, tokenizer: TextTokenizer, stream: BatchStream,
-                 clip: CLIP | None) -> None:  # fmt: skip
+    def __init__(self, model: Transformer, dvae: DiscreteVAE | OpenAIDVAE, tokenizer: TextTokenizer,
+                 stream: BatchStream, clip: CLIP | None) -> None:  # fmt: skip
         """`clip` is needed by a model that is told sentences."""
         self.model = model
         self.dvae = dvae.eval().requires_grad_(False)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from dalle_core.config import CLIPConfig, DVAEConfig, TransformerConfig
+from dalle_core.config import CLIPConfig, DVAEConfig, OpenAIDVAEConfig, TransformerConfig
 from dalle_core.errors import TrainingError
 from dalle_core.training.loop import Schedule
 from dalle_core.training.scenes import Mixture
@@ -25,16 +25,28 @@ class Schedules:
 
 @dataclass(frozen=True)
 class Preset:
-    """`render_size` is the side, in pixels, at which the art is rendered once: twice the model's own is enough."""
+    """`render_size` is the side, in pixels, at which the art is rendered once: twice the model's own is enough.
+
+    A `dvae` of OpenAI's is not trained, but taken from the folder of an image tokenizer.
+    """
 
     name: str
     render_size: int
     captions: int  # how many the tokenizer learns from
     mixture: Mixture
-    dvae: DVAEConfig
+    dvae: DVAEConfig | OpenAIDVAEConfig
     transformer: TransformerConfig
     clip: CLIPConfig
     schedules: Schedules
+
+    @property
+    def trains_dvae(self) -> bool:
+        return isinstance(self.dvae, DVAEConfig)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The networks that are trained."""
+        return tuple(stage for stage in STAGES if stage != "dvae" or self.trains_dvae)
 
 
 PRESETS = {
@@ -79,6 +91,28 @@ PRESETS = {
                             ema=0.98, evaluate_every=100),
         ),
     ),
+    # On the tokens of OpenAI's dVAE (docs/training.md), which is not trained here. Wants a GPU; never run to its end.
+    "emblem-256": Preset(
+        name="emblem-256",
+        render_size=256,
+        captions=60_000,
+        mixture=Mixture(counted=0.1, paired=0.18, backdrop=0.08, moved=0.6),
+        dvae=OpenAIDVAEConfig(),
+        transformer=TransformerConfig(text_length=32, rows=32, cols=32, levels=(8192,), layers=8, width=384, heads=6,
+                                      hidden=1024, dropout=0.15, sentence=192, outline=0.3),
+        clip=CLIPConfig(image_size=256, patch=8, channels=(64, 128, 192, 256), image_blocks=(1, 1, 1, 1),
+                        text_length=32),
+        schedules=Schedules(
+            dvae=Schedule(steps=0),  # there is none
+            transformer=Schedule(steps=8000, batch=64, learning_rate=1e-3, muon_rate=0.01, warmup=200, cooldown=0.6,
+                                 betas=(0.9, 0.95), weight_decay=0.1, ema=0.998, evaluate_every=500),
+            clip=Schedule(steps=3000, batch=384, learning_rate=1e-3, cooldown=0.6, weight_decay=0.1, ema=0.995,
+                          evaluate_every=200),
+            judge=Schedule(steps=4000, batch=128, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
+            grader=Schedule(steps=1500, batch=96, learning_rate=1e-3, warmup=10, cooldown=0.8, weight_decay=0.1,
+                            ema=0.98, evaluate_every=100),
+        ),
+    ),
     # Seconds: for tests and for a dry run of the very same commands.
     "test": Preset(
         name="test",
@@ -102,16 +136,41 @@ PRESETS = {
 }  # fmt: skip
 
 
-def preset(name: str, overrides: Mapping[str, str] | None = None) -> Preset:
-    """The named preset with some fields replaced: {"schedules.dvae.steps": "400", "transformer.layers": "8"}."""
+def preset(name: str, overrides: Mapping[str, str] | None = None, published: OpenAIDVAEConfig | None = None) -> Preset:
+    """The named preset with some fields replaced: {"schedules.dvae.steps": "400", "transformer.layers": "8"}.
+
+    `published` takes the dVAE's place; the preset must have been made, or overridden, for the tokens of that one.
+    """
     if name not in PRESETS:
         raise TrainingError(f"unknown preset {name!r}; expected one of {', '.join(PRESETS)}")
     chosen: Any = PRESETS[name]
     for path, text in (overrides or {}).items():
         chosen = _replaced(chosen, path.split("."), text, path)
     result: Preset = chosen
+    if published is not None:
+        result = replace(result, dvae=published)
+        _check_takes(result, published)
     _check_agreement(result)
     return result
+
+
+def _check_takes(preset: Preset, published: OpenAIDVAEConfig) -> None:
+    """What the preset's own networks have to be for tokens that they cannot choose."""
+    transformer, clip = preset.transformer, preset.clip
+    levels = ",".join(map(str, published.levels))
+    wanted = {
+        f"transformer.rows={published.grid}": transformer.rows == published.grid,
+        f"transformer.cols={published.grid}": transformer.cols == published.grid,
+        f"transformer.levels={levels}": transformer.levels == published.levels,
+        f"clip.image_size={published.image_size}": clip.image_size == published.image_size,
+    }
+    if missing := [setting for setting, agrees in wanted.items() if not agrees]:
+        made = "take --preset emblem-256, or " if PRESETS["emblem-256"].dvae == published else ""
+        raise TrainingError(
+            f"the image tokenizer turns {published.image_size} px into {published.grid} × {published.grid} tokens of "
+            f"{published.codebook_size:,} codes, and the networks of {preset.name!r} are made for others; {made}add "
+            f"--set {' --set '.join(missing)}"
+        )
 
 
 def _check_agreement(preset: Preset) -> None:

@@ -16,8 +16,10 @@ from torch import nn
 
 from dalle_core.checkpoints import read_json, sha256_of, write_json
 from dalle_core.clip import CLIP
+from dalle_core.config import DVAEConfig
 from dalle_core.dvae import DiscreteVAE
 from dalle_core.errors import TrainingError
+from dalle_core.families.openai_dvae import OpenAITokenizer, load_openai_dvae
 from dalle_core.tokenizers import TextTokenizer, train_tokenizer
 from dalle_core.training.art import ArtSet, Half, load_art
 from dalle_core.training.compose import stage
@@ -48,6 +50,7 @@ class Workshop:
     precision: str = "fp32"
     world: World = ALONE
     workers: int = 0  # processes that choose what the next steps show
+    image_tokenizer: Path | None = None  # folder of a published one, where the preset's dVAE is not to be trained
 
     @property
     def folder(self) -> Path:
@@ -87,13 +90,17 @@ class Workshop:
         """The stage's network with fresh weights, drawn from the schedule's seed."""
         torch.manual_seed(getattr(self.preset.schedules, stage).seed)
         builders: dict[str, Callable[[], nn.Module]] = {
-            "dvae": lambda: DiscreteVAE(self.preset.dvae).to(memory_format=torch.channels_last),
+            "dvae": self._dvae,
             "transformer": lambda: Transformer(replace(self.preset.transformer, vocab_size=self._vocab_size())),
             "clip": lambda: CLIP(replace(self.preset.clip, vocab_size=self._vocab_size())),
             "judge": self._judge,
             "grader": self._grader,
         }
         return builders[stage]()
+
+    def _dvae(self) -> DiscreteVAE:
+        assert isinstance(self.preset.dvae, DVAEConfig)
+        return DiscreteVAE(self.preset.dvae).to(memory_format=torch.channels_last)
 
     def _vocab_size(self) -> int:
         return self.tokenizer().vocab_size
@@ -106,7 +113,9 @@ class Workshop:
         return Grader((row.concept for row in art), (row.style for row in art), self.preset.dvae.image_size)
 
     def trained(self, stage: str) -> nn.Module:
-        """The stage's network with its best averaged weights."""
+        """The stage's network with its best averaged weights; a published dVAE as it is."""
+        if stage == "dvae" and not self.preset.trains_dvae:
+            return self.published.dvae
         path = self.folder / stage / "best.pt"
         if not path.exists():
             raise TrainingError(f"{stage} is not trained yet; run first: python -m dalle_core.training {stage}")
@@ -119,6 +128,20 @@ class Workshop:
             raise TrainingError(f"{path} does not fit the preset: {str(error)[:300]}") from error
         return network.eval().requires_grad_(False).to(self.device)
 
+    @cached_property
+    def published(self) -> OpenAITokenizer:
+        """The image tokenizer that takes the place of a dVAE of one's own."""
+        return load_openai_dvae(self.published_folder, self.device)
+
+    @property
+    def published_folder(self) -> Path:
+        if self.image_tokenizer is None:
+            raise TrainingError(
+                f"{self.preset.name} learns the tokens of a published dVAE; say where its folder is, with "
+                "--image-tokenizer FOLDER (python app.py models download openai-dvae fetches one)"
+            )
+        return self.image_tokenizer
+
     # --- what a run was made from ---
 
     def inputs(self, stage: str) -> dict[str, str]:
@@ -130,8 +153,13 @@ class Workshop:
             found["tokenizer"] = sha256_of(self.folder / "tokenizer.json")
         for part in self._parts(stage):
             self.trained(part)
-            found[part] = sha256_of(self.folder / part / "best.pt")
+            found[part] = self._hash(part)
         return found
+
+    def _hash(self, part: str) -> str:
+        if part == "dvae" and not self.preset.trains_dvae:
+            return self.published.spec.sha256
+        return sha256_of(self.folder / part / "best.pt")
 
     def _parts(self, stage: str) -> tuple[str, ...]:
         """The networks that a stage's own is trained upon."""
@@ -186,6 +214,8 @@ class Workshop:
         return TransformerObjective(network, parts["dvae"], self.tokenizer(), stream, parts.get("clip"))
 
     def train(self, stage: str, until: int | None = None) -> Progress:
+        if stage not in self.preset.stages:
+            raise TrainingError(f"the {stage} is published and taken as it is; train the transformer on its tokens")
         schedule = getattr(self.preset.schedules, stage)
         self.check_inputs(stage)
         run = Run(self.folder / stage, self.objective(stage), schedule, self.device, self.precision, self.world)

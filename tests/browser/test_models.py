@@ -13,9 +13,9 @@ from app.models import DEFAULT_MODEL
 from app.studio import Studio
 from dalle_core.errors import CheckpointError
 from tests.app.test_models import put_model
-from tests.app.test_reconstruction import put_tokenizer
 from tests.app.test_sources import file, picture
 from tests.browser.conftest import Visit
+from tests.core.published import write_openai_dvae
 from tests.fakes import SPEC, FakeModel, FakeReranker, fake_settings, fake_studio
 
 pytestmark = pytest.mark.browser
@@ -50,7 +50,7 @@ def test_another_model_is_chosen_while_a_job_waits_and_a_broken_one_changes_noth
     for name in (DEFAULT_MODEL, "other", "faulty"):
         put_model(settings.models_dir, name)
     put_model(settings.own_models, "alien", family="alien")
-    put_tokenizer(settings.own_models, "tiny-dvae")
+    write_openai_dvae(settings.own_models / "tiny-dvae")
     (settings.models_dir / "other" / "MODEL_CARD.md").write_text(CARD)
 
     def load(folder: Path, device: object) -> FakeModel:

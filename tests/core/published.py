@@ -9,9 +9,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 
 from dalle_core.bart import ImageDecoder, TextEncoder
-from dalle_core.config import BartConfig, VQGANConfig
+from dalle_core.checkpoints import save_weights, sha256_of, write_json
+from dalle_core.config import BartConfig, OpenAIDVAEConfig, VQGANConfig
 from dalle_core.families.convert_dalle_mini import Published
+from dalle_core.families.convert_openai_dvae import published_spec
 from dalle_core.families.dalle_mini_text import normalise
+from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.vqgan import VQGAN
 from tests.parity.prompts import PROMPTS
 
@@ -25,6 +28,7 @@ TINY_BART = BartConfig(
     image_length=16, start_token=63,
 )  # fmt: skip
 TINY = Published("Tiny", "_mini", TINY_BART, TINY_VQGAN)
+TINY_DVAE = OpenAIDVAEConfig(image_size=32, width=8, decoder_width=8, blocks=1, codebook_size=20)
 
 
 def shake(module: nn.Module, seed: int) -> None:
@@ -48,6 +52,19 @@ def random_networks(published: Published) -> tuple[TextEncoder, ImageDecoder, VQ
                 nn.init.ones_(part.weight)
         module.eval().requires_grad_(False)
     return networks
+
+
+def write_openai_dvae(folder: Path, config: OpenAIDVAEConfig = TINY_DVAE, seed: int = 0) -> Path:
+    """A folder as its converter writes it."""
+    folder.mkdir(parents=True)
+    torch.manual_seed(seed)
+    dvae = OpenAIDVAE(config)
+    shake(dvae, seed)
+    save_weights(folder / "dvae.safetensors", dvae.state_dict(), None)
+    spec = {name: value for name, value in vars(published_spec(folder.name, config)).items() if name != "sha256"}
+    files = {"dvae.safetensors": sha256_of(folder / "dvae.safetensors")}
+    write_json(folder / "config.json", {"format": 1, "spec": spec, "files": files, "dvae": config.to_dict()})
+    return folder
 
 
 def write_published(folder: Path, published: Published) -> tuple[TextEncoder, ImageDecoder, VQGAN]:

@@ -11,8 +11,6 @@ import pytest
 import torch
 
 from dalle_core.bart import ImageDecoder, TextEncoder
-from dalle_core.checkpoints import save_weights, sha256_of, write_json
-from dalle_core.config import OpenAIDVAEConfig
 from dalle_core.errors import CheckpointError, RequestError
 from dalle_core.families.base import Sampling
 from dalle_core.families.convert import convert, main
@@ -28,8 +26,15 @@ from dalle_core.families.dalle_mini import (
 from dalle_core.families.memory import memory_needs
 from dalle_core.families.registry import load_model, load_tokenizer, read_spec
 from dalle_core.generate import Finished, GenerationRequest, Preview, Started, generate
-from dalle_core.openai_dvae import OpenAIDVAE
-from tests.core.published import TINY, TINY_BART, TINY_VQGAN, without_weights, write_published, write_vocabulary
+from tests.core.published import (
+    TINY,
+    TINY_BART,
+    TINY_VQGAN,
+    without_weights,
+    write_openai_dvae,
+    write_published,
+    write_vocabulary,
+)
 
 CPU = torch.device("cpu")
 
@@ -424,17 +429,11 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_tokenizer_alone_does_not_paint(tmp_path: Path) -> None:
-    small = OpenAIDVAEConfig(image_size=16, width=8, decoder_width=8, blocks=1, codebook_size=16)
-    spec = {"name": "dvae", "family": "openai-dvae", "image_size": 16, "rows": 2, "cols": 2, "levels": [16],
-            "text_length": 0, "languages": [], "licence": "MIT", "can_encode": True, "styles": []}  # fmt: skip
-    torch.manual_seed(0)
-    save_weights(tmp_path / "dvae.safetensors", OpenAIDVAE(small).state_dict(), None)
-    files = {"dvae.safetensors": sha256_of(tmp_path / "dvae.safetensors")}
-    write_json(tmp_path / "config.json", {"format": 1, "spec": spec, "files": files, "dvae": small.to_dict()})
+    folder = write_openai_dvae(tmp_path / "dvae")
     with pytest.raises(CheckpointError, match="it reads no words, so it cannot paint by itself"):
-        load_model(tmp_path, CPU)
-    tokenizer = load_tokenizer(tmp_path, CPU)
-    tokens = tokenizer.image_to_tokens(torch.rand(2, 3, 16, 16))
-    assert tokens.shape == (2, 4)
-    assert bool((tokenizer.tokens_to_images(tokens, 2)[:, :, 8:] == 1).all())
-    assert not bool((tokenizer.tokens_to_images(tokens, 4)[:, :, 8:] == 1).all())
+        load_model(folder, CPU)
+    tokenizer = load_tokenizer(folder, CPU)
+    tokens = tokenizer.image_to_tokens(torch.rand(2, 3, 32, 32))
+    assert tokens.shape == (2, 16)
+    assert bool((tokenizer.tokens_to_images(tokens, 4)[:, :, 8:] == 1).all())
+    assert not bool((tokenizer.tokens_to_images(tokens, 16)[:, :, 8:] == 1).all())

@@ -116,7 +116,7 @@ def test_any_field_can_be_overridden() -> None:
     overrides = {"transformer.layers": "8", "dvae.channels": "32,96", "schedules.clip.learning_rate": "0.01"}
     changed = preset("emblem-64", overrides)
     assert changed.transformer.layers == 8
-    assert changed.dvae.channels == (32, 96)
+    assert changed.dvae.to_dict()["channels"] == [32, 96]
     assert changed.schedules.clip.learning_rate == 0.01
 
 

@@ -330,7 +330,11 @@ def _add_folders(command: argparse.ArgumentParser) -> None:
 
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", metavar="NAME", help="default: the one chosen last; see: app.py models list")
-    command.add_argument("--reranker", metavar="NAME", help="what ranks the pictures (default: what suits the model)")
+    command.add_argument(
+        "--reranker",
+        metavar="NAME",
+        help="what ranks the pictures (default: the one chosen last on the Models tab, or what suits the model)",
+    )
     command.add_argument(
         "--low-memory", action="store_const", const=True, help="hold less of a large model at once; slower, no previews"
     )

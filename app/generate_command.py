@@ -17,7 +17,7 @@ from app.history.files import file_stem, save_beside_others
 from app.loading import LoadModel
 from app.models import current_name, fitting_device, folder_of
 from app.prompts import Prompts, is_template
-from app.ranking import give_reranker
+from app.ranking import chosen_reranker, give_chosen
 from app.recipes import to_png
 from app.settings import Settings
 from app.sources import MAX_UPLOAD_BYTES, WHOLE, Source, Sources, cut_square, encode, read_picture
@@ -187,7 +187,7 @@ def load(settings: Settings, load_model: LoadModel) -> "ImageModel":
     def ready() -> "ImageModel":
         device = fitting_device(settings, folder)
         model = load_model(folder, device)
-        give_reranker(model, settings, device)
+        give_chosen(model, settings, device, chosen_reranker(settings))
         return model
 
     return _plainly(ready)

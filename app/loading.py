@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.errors import explain
 from app.models import check_there, current_name, fitting_device, folder_of, read_through, remember, suited_sampling
-from app.ranking import give_reranker, has_come
+from app.ranking import chosen_reranker, give_chosen, give_reranker, has_come, remember_reranker
 from app.settings import Settings
 from app.views import ModelStatus
 from dalle_core.errors import CheckpointError, DalleError
@@ -36,7 +36,7 @@ class Loader:
         self.status = ModelStatus("loading", name, "The model is loading.", None, settings.device, sampling=suited)
         self._load_model = load_model
         self._ring = ring
-        self.ranker = settings.reranker  # what all models rank by; empty for what suits each
+        self.ranker = chosen_reranker(settings)  # what all models rank by; empty for what suits each
         self._lock = threading.Lock()
         self._models: dict[str, ImageModel] = {}
         self._devices: dict[str, torch.device] = {}
@@ -128,11 +128,15 @@ class Loader:
             for known, reranker in before.items():
                 self._models[known].reranker = reranker  # type: ignore[attr-defined]
             raise
+        remember_reranker(self.settings, name)
 
     def _rank(self, name: str, model: "ImageModel") -> None:
         """Give a model what it ranks by, whatever it had."""
         model.reranker = self._own[name]  # type: ignore[attr-defined]
         give_reranker(model, replace(self.settings, reranker=self.ranker), self._devices[name])
+        self._note_ranking(name, model)
+
+    def _note_ranking(self, name: str, model: "ImageModel") -> None:
         self._unranked.discard(name)
         if model.spec.reranker and not getattr(model, "reranker", None):
             self._unranked.add(name)
@@ -163,7 +167,8 @@ class Loader:
             read_through(folder, lambda share: self._tell(share=share))
         model = self._load_model(folder, device)
         self._devices[name], self._own[name] = device, getattr(model, "reranker", None)
-        self._rank(name, model)
+        self.ranker = give_chosen(model, self.settings, device, self.ranker)
+        self._note_ranking(name, model)
         self._tell(device=str(device))
         return model
 

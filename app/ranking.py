@@ -1,16 +1,19 @@
 """Ranks a job's finished pictures by a text or a picture, as rows for the history. Knows no worker, no job's state.
 
-Also says which reranker a model is loaded with.
+Also says which reranker a model is loaded with; the one that was chosen last is remembered here.
 """
 
+import contextlib
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from app.history import ImageRow, Ranking
+from app.history.files import write_file
 from app.settings import Settings
 from dalle_core.errors import CheckpointError, ImageError, RequestError
 from dalle_core.families.catalogue import OFFERS
@@ -96,6 +99,44 @@ def give_reranker(model: "ImageModel", settings: Settings, device: "torch.device
         if settings.reranker:
             raise
         logger.warning("pictures stay without a rank: %s", error)
+
+
+def give_chosen(model: "ImageModel", settings: Settings, device: "torch.device", chosen: str) -> str:
+    """Like `give_reranker`, by the one `chosen` on the page. Where that can no longer be loaded, it is forgotten.
+
+    Returns what models rank by from now on, as `chosen_reranker` does.
+    """
+    try:
+        give_reranker(model, replace(settings, reranker=chosen), device)
+    except Exception as error:
+        if chosen == settings.reranker:
+            raise
+        logger.warning("%s cannot be loaded and ranks no more: %s", chosen, error)
+        remember_reranker(settings, "")
+        give_reranker(model, settings, device)
+        return settings.reranker
+    return chosen
+
+
+def chosen_reranker(settings: Settings) -> str:
+    """The one asked for at the start, else the one chosen last, if still here; empty for what suits each model."""
+    if settings.reranker:
+        return settings.reranker
+    with contextlib.suppress(OSError, ValueError):
+        chosen = settings.chosen_reranker.read_text(encoding="utf-8").strip()
+        if chosen in rerankers_here(settings):
+            return chosen
+        remember_reranker(settings, "")
+    return ""
+
+
+def remember_reranker(settings: Settings, name: str) -> None:
+    """For the next start. A disk that is full costs only this."""
+    with contextlib.suppress(OSError):
+        if name:
+            write_file(settings.chosen_reranker, f"{name}\n".encode())
+        else:
+            settings.chosen_reranker.unlink(missing_ok=True)
 
 
 def rerankers_here(settings: Settings) -> tuple[str, ...]:

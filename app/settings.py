@@ -31,7 +31,8 @@ def default_data_dir() -> Path:
 class Settings:
     """`port` None means 7860, or the next free one; `model` None the one chosen last, or the bundled one.
 
-    `auth` is (user, password). `reranker` is a folder in `rerankers` or a hub name; empty for the model's own.
+    `auth` is (user, password). `reranker` is a folder in `rerankers` or a hub name; empty for the one chosen last, or
+    the model's own.
     """
 
     host: str = "127.0.0.1"
@@ -110,6 +111,11 @@ class Settings:
     def chosen_model(self) -> Path:
         """The name of the model that was chosen last."""
         return self.data_dir / "model.txt"
+
+    @property
+    def chosen_reranker(self) -> Path:
+        """The name of the reranker that was chosen last, if one was."""
+        return self.data_dir / "reranker.txt"
 
     @property
     def rerankers(self) -> Path:

@@ -217,7 +217,10 @@ class Studio:
         return rerankers_here(self.settings)
 
     def choose_reranker(self, name: str) -> None:
-        """Rank by it until the studio is closed; empty for what suits each model. Raises NotFound, CheckpointError."""
+        """Rank by it from now on, after a restart too; empty for what suits each model.
+
+        Raises NotFound, CheckpointError.
+        """
         if name and name not in self.rerankers():
             raise NotFound(f"There is no reranker {name[:80]!r} here.")
         self.worker.choose_ranker(name)

@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.generate_command import load
 from app.ranking import give_reranker
+from app.settings import Settings
 from app.studio import JobView, NotFound, Studio
 from dalle_core.errors import CheckpointError, RequestError
 from dalle_core.families.base import ModelSpec
@@ -230,6 +232,43 @@ class TestTheRerankerAModelIsLoadedWith:
         wait_until(lambda: studio.model_status().name == "two" and not studio.model_status().loading)
         assert studio.worker.reranker == "here"
         studio.close()
+
+    def test_what_was_chosen_is_remembered_until_it_is_gone_or_broken(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = fake_settings(tmp_path)
+        here = settings.own_rerankers / "here"
+
+        def put() -> None:
+            here.mkdir(parents=True, exist_ok=True)
+            (here / "config.json").write_text("{}")
+
+        def ranked_by(choose: str | None = None, flag: str = "") -> str | None:
+            studio = Studio(replace(settings, reranker=flag), lambda *_: FakeModel(spec=QUICK_SPEC))
+            studio.start()
+            wait_until(lambda: studio.model_status().state == "ready")
+            if choose is not None:
+                studio.choose_reranker(choose)
+            studio.close()
+            return studio.worker.reranker
+
+        put()
+        assert ranked_by() == "fake-clip"
+        assert [ranked_by("here"), ranked_by(), self.load_by_command(settings)] == ["here"] * 3
+        assert [ranked_by(""), ranked_by()] == ["fake-clip"] * 2
+        ranked_by("here")
+        (here / "config.json").unlink()
+        assert ranked_by() == "fake-clip"
+        put()
+        assert ranked_by() == "fake-clip", "forgotten, not waiting"
+        assert [ranked_by(flag="here"), ranked_by()] == ["here", "fake-clip"], "a flag is for one run"
+        ranked_by("here")
+        monkeypatch.setattr("dalle_core.families.rerankers.load_reranker", Mock(side_effect=RuntimeError("cut short")))
+        assert self.load_by_command(settings) == "fake-clip"
+        assert not settings.chosen_reranker.exists()
+
+    def load_by_command(self, settings: Settings) -> str:
+        return load(settings, lambda *_: FakeModel()).reranker.name  # type: ignore[attr-defined]
 
     @pytest.mark.parametrize("name", ["../clip", "/etc", "a/b/c", "a b", "C:\\clip", "."])
     def test_names_that_are_none(self, tmp_path: Path, name: str) -> None:

@@ -186,6 +186,7 @@ class Downloads:
             terms=offer.licence.terms,
             size=offer.size,
             room=offer.size + offer.extra,
+            memory=offer.memory,
             fetched=fetched(self.settings.downloads / offer.name),
             there=self._is_there(offer),
             ranks=offer.folder == RERANKERS,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from app.downloads import Downloads
 from app.errors import OutputError
-from app.models import catalogue, current_name
+from app.models import catalogue, current_name, free_memory
 from app.settings import Settings
 from app.views import DownloadView, ModelView, OfferView, printable, readable_size
 from dalle_core.errors import RequestError
@@ -58,12 +58,14 @@ def _model_json(view: ModelView, current: str) -> str:
 
 def _offer_line(offer: OfferView) -> str:
     had = f"{readable_size(offer.fetched)} of it fetched" if offer.fetched else "can be downloaded"
-    return _row(offer.name, had, offer.title, offer.licence, readable_size(offer.size))
+    memory = f"{readable_size(offer.memory.cpu)} of memory"
+    return _row(offer.name, had, offer.title, offer.licence, readable_size(offer.size), memory)
 
 
 def _offer_json(offer: OfferView) -> str:
     names = ("name", "title", "about", "licence", "licence_url", "terms", "size", "room", "fetched")
-    return json.dumps({name: getattr(offer, name) for name in names} | {"here": False}, ensure_ascii=False)
+    told = {name: getattr(offer, name) for name in names} | {"memory": asdict(offer.memory), "here": False}
+    return json.dumps(told, ensure_ascii=False)
 
 
 def download(settings: Settings, name: str, *, accept_licence: bool) -> None:
@@ -74,6 +76,7 @@ def download(settings: Settings, name: str, *, accept_licence: bool) -> None:
         raise RequestError(f"{offer.title} is here already. {_use(settings, offer)}")
     _say(f"{offer.title}. {offer.about}")
     _say(f"About {readable_size(offer.size)} to fetch, {readable_size(offer.room)} of disk while it is converted.")
+    _say(_memory(offer))
     _say(f"Licence: {offer.licence}, {offer.licence_url}\n{offer.terms}")
     if not accept_licence:
         _ask(name)
@@ -83,6 +86,14 @@ def download(settings: Settings, name: str, *, accept_licence: bool) -> None:
         _say("\nWhat was fetched stays; the same command goes on from there.")
         raise
     _say(_use(settings, offer))
+
+
+def _memory(offer: OfferView) -> str:
+    needs, free = offer.memory, free_memory("cpu")
+    told = f"About {readable_size(needs.cpu)} of memory once it is loaded; on a CUDA card {readable_size(needs.cuda)}"
+    if needs.sparing < needs.cpu:
+        told += f", on a CPU with --low-memory {readable_size(needs.sparing)}"
+    return told + ("." if free is None else f". This machine has {readable_size(free)} free.")
 
 
 def _use(settings: Settings, offer: OfferView) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dalle_core.families.catalogue import Memory
 from dalle_core.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -215,7 +216,8 @@ class DownloadView:
 
 @dataclass(frozen=True)
 class OfferView:
-    """A public model that can be had: about `size` bytes to fetch; to do so and to convert it takes `room` on disk.
+    """A public model that can be had: about `size` bytes to fetch; to do so and to convert it takes `room` on disk,
+    and to paint with it, `memory`.
 
     `fetched` bytes lie here from an earlier attempt; `there` says that a model of its name is here already; one that
     `ranks` is a reranker.
@@ -229,6 +231,7 @@ class OfferView:
     terms: str
     size: int
     room: int
+    memory: Memory
     fetched: int
     there: bool
     ranks: bool

@@ -196,7 +196,8 @@ def check(file: RemoteFile, path: Path, stop: threading.Event) -> None:
     if digest.hexdigest() != file.oid:
         kind = digest.name.upper().replace("SHA", "SHA-")
         raise DownloadError(
-            f"{file.name} was refused: expected {kind} {file.oid}, found {digest.hexdigest()}. Start it again."
+            f"{file.name} was refused: it is damaged, or not what was published (expected {kind} {file.oid}, found "
+            f"{digest.hexdigest()}). Start it again."
         )
 
 
@@ -304,8 +305,16 @@ def _is_of_network(error: Exception) -> bool:
 
 def _meaning(what: str, status: int) -> str:
     match status:
-        case 401 | 403:
-            return f"{what}: the server wants to know who you are (status {status}). Log in with: hf auth login"
+        case 401:
+            return (
+                f"{what}: the server has it no more, or wants to know who you are (status 401). Log in with: "
+                "hf auth login"
+            )
+        case 403:
+            return (
+                f"{what}: the server does not give it to everyone (status 403). Agree to what its page asks for, then "
+                "log in with: hf auth login"
+            )
         case 404:
-            return f"{what}: the server has no such thing (status 404)."
+            return f"{what}: the server has no such thing (status 404). It may have been moved or taken away."
     return f"{what}: the server answered with status {status}. Start it again later; what was fetched stays."

@@ -37,12 +37,14 @@ def _after(act: Callable[[], None], studio: Studio) -> Payload:
 def offers_payload(studio: Studio) -> Payload:
     """What is not here yet; `running` names the one that is being fetched."""
     free = studio.downloads.free()
+    device, memory = studio.model_status().device, studio.models.free_memory()
     offers = [offer for offer in studio.downloads.all() if not offer.there]
     running = next((offer.name for offer in offers if offer.download and offer.download.running), "")
-    return {"offers": [_offer_payload(offer, free) for offer in offers], "running": running}
+    payloads = [_offer_payload(offer, free, *_memory(offer, device, memory)) for offer in offers]
+    return {"offers": payloads, "running": running}
 
 
-def _offer_payload(offer: OfferView, free: int) -> Payload:
+def _offer_payload(offer: OfferView, free: int, memory: str, heavy: bool) -> Payload:
     download = offer.download or DownloadView("stopped")
     needed = max(0, offer.room - offer.fetched)
     left = f"about {readable_size(max(0, offer.size - offer.fetched))} more"
@@ -56,8 +58,10 @@ def _offer_payload(offer: OfferView, free: int) -> Payload:
             ("Licence", offer.licence),
             ("To fetch", left if offer.fetched and not download.running else f"about {readable_size(offer.size)}"),
             ("Disk", f"about {readable_size(needed)}, {readable_size(free)} free"),
+            ("Memory", memory),
         ],
         "tight": needed > free,
+        "heavy": heavy,
         "fetched": readable_size(offer.fetched) if offer.fetched else "",
         "state": download.state,
         "running": download.running,
@@ -65,6 +69,22 @@ def _offer_payload(offer: OfferView, free: int) -> Payload:
         "words": _words(download),
         "failure": download.message,
     }
+
+
+def _memory(offer: OfferView, device: str, free: int | None) -> tuple[str, bool]:
+    """What it would take where models are computed now, and whether that is more than there is.
+
+    On a CPU, one that does not fit is held sparingly, where that helps.
+    """
+    needs, least = offer.memory.cpu, offer.memory.sparing
+    if device.startswith("cuda"):
+        needs = least = offer.memory.cuda
+    if free is None:
+        return f"about {readable_size(needs)}", False
+    if least < needs and needs > free:
+        words = f"about {readable_size(needs)}, held sparingly {readable_size(least)}, {readable_size(free)} free"
+        return words, least > free
+    return f"about {readable_size(needs)}, {readable_size(free)} free", needs > free
 
 
 def _words(view: DownloadView) -> str:

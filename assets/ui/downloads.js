@@ -52,7 +52,7 @@ window.dalleStudio.offers = (() => {
 
     /* Only bar and words move while nothing else has changed: what a person may be reading or pressing stays. */
     draw(offers) {
-      const still = JSON.stringify(offers.map(offer => [offer.name, offer.running, offer.failure, offer.running ? "" : offer.fetched]));
+      const still = JSON.stringify(offers.map(offer => [offer.name, offer.running, offer.failure, offer.heavy, offer.running ? "" : offer.fetched]));
       if (still !== this.drawn) this.list.replaceChildren(...offers.map(offer => this.card(offer)));
       this.drawn = still;
       for (const offer of offers.filter(({ running }) => running)) {
@@ -67,10 +67,19 @@ window.dalleStudio.offers = (() => {
       const { title, running, fetched, failure } = offer;
       const bar = make("div", { class: "bar", role: "progressbar", "aria-label": t("Download of {title}", offer), "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": 0, hidden: !running }, make("i", { style: "transform: scaleX(0)" }));
       const progress = make("p", { class: "offer-progress", hidden: !running && !fetched, text: running ? "" : t("{size} of it are here.", { size: fetched }) });
-      const facts = make("dl", { class: "facts" }, ...offer.facts.flatMap(([name, value]) => [make("dt", { text: t(name) }), make("dd", { text: t(value) })]));
       const failed = make("p", { class: "problem", role: "alert", text: t(failure), hidden: !failure });
-      const tight = make("p", { class: "problem", text: t("The disk has not enough room for this."), hidden: !offer.tight || running });
-      return make("article", { class: "model", "data-offer": offer.name, "data-state": running ? "loading" : "there" }, make("header", {}, make("h3", { text: title })), make("p", { class: "about", text: t(offer.about) }), bar, progress, facts, failed, tight, this.buttons(offer));
+      const warnings = running ? [] : this.warnings(offer);
+      return make("article", { class: "model", "data-offer": offer.name, "data-state": running ? "loading" : "there" }, make("header", {}, make("h3", { text: title })), make("p", { class: "about", text: t(offer.about) }), bar, progress, this.facts(offer), failed, ...warnings, this.buttons(offer));
+    }
+
+    facts(offer) {
+      return make("dl", { class: "facts" }, ...offer.facts.flatMap(([name, value]) => [make("dt", { text: t(name) }), make("dd", { text: t(value) })]));
+    }
+
+    /* Of what this machine has too little. */
+    warnings({ tight, heavy }) {
+      const words = [tight && t("The disk has not enough room for this."), heavy && t("This may be more than the memory that is free.")];
+      return words.filter(Boolean).map(text => make("p", { class: "problem", text }));
     }
 
     buttons(offer) {
@@ -92,10 +101,9 @@ window.dalleStudio.offers = (() => {
       const { licence, title } = offer;
       const link = make("a", { href: licence.url, target: "_blank", rel: "noopener noreferrer", text: t("Read the whole licence") });
       const terms = make("div", { class: "terms" }, make("p", { text: t(licence.terms) }), make("p", {}, link));
-      const facts = make("dl", { class: "facts" }, ...offer.facts.flatMap(([name, value]) => [make("dt", { text: t(name) }), make("dd", { text: t(value) })]));
       const words = t("{title} is not part of this studio. It is fetched from its publishers and comes under their licence.", { title });
       const agree = () => this.call("start_download", { model: offer.name, licence: licence.name });
-      question(title, words, t("Agree and download"), t("Cancel"), agree, facts, terms);
+      question(title, words, t("Agree and download"), t("Cancel"), agree, this.facts(offer), ...this.warnings(offer), terms);
     }
 
     discard(offer) {

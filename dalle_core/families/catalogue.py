@@ -1,6 +1,7 @@
 """What can be had: public checkpoints, where their files are, how large, under which licence. Fetches nothing itself.
 
-Sizes are about right, for those who choose; the hub tells the true ones before anything is fetched.
+Sizes are about right, for those who choose; the hub tells the true ones before anything is fetched, and `memory` what
+a model needs once it is here.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,18 @@ class Licence:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """Bytes to hold a model and to paint a batch of eight, on a CPU, there as sparingly as can be, and on CUDA.
+
+    A reranker's are those of its weights, beside the model.
+    """
+
+    cpu: int
+    sparing: int
+    cuda: int
+
+
+@dataclass(frozen=True)
 class Offer:
     """One model to be had. `name` is its converter's kind and its folder's name.
 
@@ -34,6 +47,7 @@ class Offer:
     sources: tuple[Source, ...]
     size: int
     extra: int
+    memory: Memory
     needs_transformers: bool = False
     folder: str = ""  # below that of models, for what is none
 
@@ -72,7 +86,13 @@ def _min_dalle(suffix: str) -> tuple[Source, ...]:
 
 
 def _rudalle(name: str, title: str, about: str, place: str, file: str) -> Offer:
-    return Offer(name, title, about, APACHE, (Source(place, (file,)), RUDALLE_PARTS), 3700 * MB, 3 * GB)
+    sources, memory = (Source(place, (file,)), RUDALLE_PARTS), _memory(13.3, 7.1, 7.1)
+    return Offer(name, title, about, APACHE, sources, 3700 * MB, 3 * GB, memory)
+
+
+def _memory(cpu: float, sparing: float, cuda: float) -> Memory:
+    """In gigabytes."""
+    return Memory(*(round(each * GB) for each in (cpu, sparing, cuda)))
 
 
 OFFERS = {
@@ -80,19 +100,21 @@ OFFERS = {
     for offer in (
         Offer(
             "dalle-mini", "DALL·E mini", "Pictures of 256 pixels from prompts in English; runs on a CPU.",
-            APACHE, _min_dalle("_mini"), 1370 * MB, 1180 * MB,
+            APACHE, _min_dalle("_mini"), 1370 * MB, 1180 * MB, _memory(3.1, 2.0, 2.0),
         ),
         Offer(
             "dalle-mega", "DALL·E Mega", "The larger DALL·E mini, 2.6 billion parameters; wants a GPU.",
-            APACHE, _min_dalle(""), 5670 * MB, 5480 * MB,
+            APACHE, _min_dalle(""), 5670 * MB, 5480 * MB, _memory(13.2, 8.5, 7.0),
         ),
         Offer(
-            "janus-pro-1b", "Janus-Pro 1B", "Pictures of 384 pixels from prompts in English; wants a GPU of 6 GB.",
-            DEEPSEEK, (Source("deepseek-community/Janus-Pro-1B", JANUS_FILES),), 4200 * MB, 0, True,
+            "janus-pro-1b", "Janus-Pro 1B", "Pictures of 384 pixels from prompts in English; wants a GPU of 8 GB.",
+            DEEPSEEK, (Source("deepseek-community/Janus-Pro-1B", JANUS_FILES),), 4200 * MB, 0, _memory(11.9, 6.5, 6.5),
+            True,
         ),
         Offer(
             "janus-pro-7b", "Janus-Pro 7B", "The best that can be had here; wants a GPU of 24 GB.",
-            DEEPSEEK, (Source("deepseek-community/Janus-Pro-7B", JANUS_FILES),), 14900 * MB, 0, True,
+            DEEPSEEK, (Source("deepseek-community/Janus-Pro-7B", JANUS_FILES),), 14900 * MB, 0,
+            _memory(38.9, 20.1, 20.1), True,
         ),
         _rudalle(
             "rudalle-malevich", "ruDALL-E Malevich", "Pictures of 256 pixels from prompts in Russian.",
@@ -109,15 +131,17 @@ OFFERS = {
         Offer(
             "openai-dvae", "OpenAI's discrete VAE", "Turns pictures into tokens and back; it cannot paint by itself.",
             MODIFIED_MIT, (Source("https://cdn.openai.com/dall-e", ("encoder.pkl", "decoder.pkl")),),
-            391 * MB, 391 * MB,
+            391 * MB, 391 * MB, _memory(0.9, 0.9, 0.9),
         ),
         Offer(
             "clip-vit-base-patch32", "CLIP ViT-B/32", "Ranks what DALL·E mini and Janus-Pro paint, by English prompts.",
-            MIT, (Source("openai/clip-vit-base-patch32", RERANKER_FILES),), 608 * MB, 0, True, RERANKERS,
+            MIT, (Source("openai/clip-vit-base-patch32", RERANKER_FILES),), 608 * MB, 0, _memory(0.6, 0.6, 0.6),
+            True, RERANKERS,
         ),
         Offer(
             "siglip2-base-patch32-256", "SigLIP 2 B/32", "Ranks by prompts in many languages, Russian and Chinese too.",
-            APACHE, (Source("google/siglip2-base-patch32-256", RERANKER_FILES),), 1540 * MB, 0, True, RERANKERS,
+            APACHE, (Source("google/siglip2-base-patch32-256", RERANKER_FILES),), 1540 * MB, 0,
+            _memory(1.5, 1.5, 1.5), True, RERANKERS,
         ),
     )
 }  # fmt: skip

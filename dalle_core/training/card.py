@@ -68,7 +68,7 @@ def model_card(workshop: Workshop, name: str, figures: dict[str, Any] | None) ->
 def _published_dvae(workshop: Workshop) -> list[str]:
     spec, terms = workshop.published.spec, MODIFIED_MIT
     return [f"The discrete VAE is not of this training: it is {spec.name}, by OpenAI, as it was published, under "
-            f"{spec.licence} (<{terms.url}>). {terms.terms}", ""]  # fmt: skip
+            f"[{spec.licence}]({terms.url}). {terms.terms}", ""]  # fmt: skip
 
 
 def _data(workshop: Workshop) -> list[str]:

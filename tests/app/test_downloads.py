@@ -29,6 +29,7 @@ from app.models_command import Progress, words
 from app.ranking import give_reranker
 from app.settings import PROJECT_FOLDER, Settings
 from app.studio import Studio
+from app.ui.model_downloads import offers_payload
 from app.views import DownloadView
 from dalle_core import hub
 from dalle_core.errors import DownloadError, DownloadStopped, RequestError
@@ -37,7 +38,7 @@ from dalle_core.families.catalogue import OFFERS
 from dalle_core.families.convert import KINDS
 from dalle_core.families.convert_dalle_mini import PUBLISHED
 from dalle_core.hub import Hub
-from tests.app.conftest import painted, wait_until
+from tests.app.conftest import StartStudio, painted, wait_until
 from tests.app.test_models import put_model
 from tests.core.published import TINY, write_published
 from tests.fakehub import FakeHub
@@ -168,7 +169,8 @@ def test_a_damaged_file_is_refused_and_nothing_is_left_to_load(
     downloads.start(NAME, LICENCE)
     view = ended(downloads)
     assert view.state == "failed"
-    assert view.message.startswith("decoder_mini.pt was refused: expected SHA-256 ")
+    assert view.message.startswith("decoder_mini.pt was refused: it is damaged, or not what was published (")
+    assert "expected SHA-256 " in view.message
     assert catalogue(settings) == []
     assert not list(settings.downloads.rglob("decoder*"))
     fake.damaged = set()
@@ -397,8 +399,30 @@ def test_what_can_be_had_is_listed(settings: Settings, capsys: pytest.CaptureFix
     said = capsys.readouterr()
     assert said.err == "To fetch one: python app.py models download NAME\n"
     lines = said.out.splitlines()
-    assert lines[0] == "dalle-mini\tcan be downloaded\tDALL·E mini\tApache-2.0\t1.4 GB"
+    assert lines[0] == "dalle-mini\tcan be downloaded\tDALL·E mini\tApache-2.0\t1.4 GB\t3.1 GB of memory"
     assert len(lines) == len(OFFERS)
     assert main(["models", "list", "--json", *where]) == 0
     values: list[dict[str, Any]] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {value["name"]: value["here"] for value in values} == dict.fromkeys(OFFERS, False)
+    assert values[0]["memory"] == {"cpu": 3_100_000_000, "sparing": 2_000_000_000, "cuda": 2_000_000_000}
+
+
+@pytest.mark.parametrize(
+    ("device", "free", "words", "heavy"),
+    [
+        ("cpu", None, "about 13 GB", False),
+        ("cpu", 20, "about 13 GB, 20 GB free", False),
+        ("cpu", 10, "about 13 GB, held sparingly 7.1 GB, 10 GB free", False),
+        ("cpu", 4, "about 13 GB, held sparingly 7.1 GB, 4.0 GB free", True),
+        ("cuda:0", 8, "about 7.1 GB, 8.0 GB free", False),
+        ("cuda:0", 6, "about 7.1 GB, 6.0 GB free", True),
+    ],
+)
+def test_the_page_tells_the_memory_before_anything_is_fetched(
+    start_studio: StartStudio, monkeypatch: pytest.MonkeyPatch, device: str, free: int | None, words: str, heavy: bool
+) -> None:
+    studio = start_studio(FakeModel())
+    monkeypatch.setattr("app.models.free_memory", lambda _: None if free is None else free * 10**9)
+    studio.worker.loader.status = replace(studio.worker.loader.status, device=device)
+    offer = next(each for each in offers_payload(studio)["offers"] if each["name"] == "rudalle-malevich")
+    assert (dict(offer["facts"])["Memory"], offer["heavy"]) == (words, heavy)

@@ -38,7 +38,7 @@ def look_at_tokens(page: Page) -> None:
     dialog = page.get_by_role("dialog", name="tiny-dvae")
     chosen = {"name": "a.png", "mimeType": "image/png", "buffer": file(picture())}
     dialog.locator("input[type=file]").set_input_files(chosen)  # type: ignore[arg-type]  # a dict of the right shape
-    expect(dialog).to_contain_text("4 × 4 tokens of 16 codes")
+    expect(dialog).to_contain_text("4 × 4 tokens of 20 codes")
     expect(dialog.get_by_role("img", name="What its tokens make of it")).to_be_visible()
     dialog.get_by_role("button", name="Close").click()
 

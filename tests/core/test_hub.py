@@ -108,7 +108,7 @@ def test_a_file_that_is_not_what_was_published_is_refused_and_removed(
     fake: FakeHub, folder: Path, name: str, kind: str
 ) -> None:
     fake.damaged = {name}
-    with pytest.raises(DownloadError, match=f"{name} was refused: expected {kind} .*Start it again"):
+    with pytest.raises(DownloadError, match=f"{name} was refused: it is damaged, .*expected {kind} .*Start it again"):
         get(look_up(fake)[name], folder)
     assert list(folder.iterdir()) == []
 

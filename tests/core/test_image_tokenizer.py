@@ -73,7 +73,7 @@ def test_the_model_stands_by_itself(folder: Path, tokenizer: Path) -> None:
         "name": "openai-dvae",
     }
     assert (
-        "it is openai-dvae, by OpenAI, as it was published, under Modified MIT"
+        "it is openai-dvae, by OpenAI, as it was published, under [Modified MIT](https"
         in (folder / "MODEL_CARD.md").read_text()
     )
     weights = sum(parameter.numel() for parameter in load_openai_dvae(tokenizer, CPU).dvae.parameters())

@@ -90,9 +90,11 @@ def download(settings: Settings, name: str, *, accept_licence: bool) -> None:
 
 def _memory(offer: OfferView) -> str:
     needs, free = offer.memory, free_memory("cpu")
-    told = f"About {readable_size(needs.cpu)} of memory once it is loaded; on a CUDA card {readable_size(needs.cuda)}"
-    if needs.sparing < needs.cpu:
-        told += f", on a CPU with --low-memory {readable_size(needs.sparing)}"
+    told = f"About {readable_size(needs.cpu)} of memory once it is loaded"
+    if needs.cuda < needs.cpu:
+        told += (
+            f"; on a CUDA card {readable_size(needs.cuda)}, on a CPU with --low-memory {readable_size(needs.sparing)}"
+        )
     return told + ("." if free is None else f". This machine has {readable_size(free)} free.")
 
 

@@ -111,20 +111,16 @@ def stored_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise CheckpointError(f"{path.name}: not a readable safetensors file ({error})") from error
 
 
-def stored_sizes(path: Path, without: tuple[str, ...] = ()) -> list[tuple[int, int]]:
-    """Of each tensor of a safetensors file how many numbers it has, and how many bytes one of them takes there.
-
-    Those whose names begin as one of `without` are passed over.
-    """
+def stored_sizes(path: Path) -> dict[str, tuple[int, int]]:
+    """Of each tensor of a safetensors file how many numbers it has, and how many bytes one of them takes there."""
     from safetensors import safe_open
 
-    sizes = []
+    sizes = {}
     shapes = stored_shapes(path)
     with safe_open(path, "np") as file:
         for name, shape in shapes.items():
             bits = int("".join(filter(str.isdigit, file.get_slice(name).get_dtype().partition("_")[0])) or 8)
-            if not name.startswith(without):
-                sizes.append((prod(shape), bits // 8))
+            sizes[name] = (prod(shape), bits // 8)
     return sizes
 
 

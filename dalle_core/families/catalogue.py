@@ -108,13 +108,13 @@ OFFERS = {
         ),
         Offer(
             "janus-pro-1b", "Janus-Pro 1B", "Pictures of 384 pixels from prompts in English; wants a GPU of 8 GB.",
-            DEEPSEEK, (Source("deepseek-community/Janus-Pro-1B", JANUS_FILES),), 4200 * MB, 0, _memory(11.9, 6.5, 6.5),
+            DEEPSEEK, (Source("deepseek-community/Janus-Pro-1B", JANUS_FILES),), 4200 * MB, 0, _memory(11.9, 6.7, 6.7),
             True,
         ),
         Offer(
             "janus-pro-7b", "Janus-Pro 7B", "The best that can be had here; wants a GPU of 24 GB.",
             DEEPSEEK, (Source("deepseek-community/Janus-Pro-7B", JANUS_FILES),), 14900 * MB, 0,
-            _memory(38.9, 20.1, 20.1), True,
+            _memory(38.9, 20.3, 20.3), True,
         ),
         _rudalle(
             "rudalle-malevich", "ruDALL-E Malevich", "Pictures of 256 pixels from prompts in Russian.",

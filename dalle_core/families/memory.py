@@ -14,6 +14,7 @@ WIDEST = 256  # channels of a picture in the making, at its full size
 HALF_ON_CUDA = {"dalle-mini", "janus", "rudalle"}  # computed there in what is stored; other devices take fp32
 PACKED = {"bundled": "transformer.safetensors"}  # held twice by a CPU: the second time laid out, as packing.py says
 LEFT_ON_DISK = {"janus": ("model.vision_model.", "model.aligner.", "lm_head.")}  # what looks at pictures, writes text
+WHOLE = {"janus": ("model.vqmodel.",)}  # in fp32 everywhere
 # Where a config names the layers of the network that keeps a cache, and how wide they are.
 CACHES = {
     "bundled": (CONFIG, "transformer", "layers", "width"),
@@ -48,10 +49,8 @@ def memory_needs(folder: Path, device: str, low_memory: bool = False) -> Needs:
     family = spec.family
     half = (device == "cuda" and family in HALF_ON_CUDA) or (low_memory and family in NARROW)
     names = [name for name in config["files"] if name.endswith(".safetensors")]
-    files = {name: stored_sizes(folder / name, LEFT_ON_DISK.get(family, ())) for name in names}
-    sizes = {
-        name: sum(count * (width if half else max(width, 4)) for count, width in file) for name, file in files.items()
-    }
+    files = {name: _held(stored_sizes(folder / name), family, half) for name in names}
+    sizes = {name: sum(count * width for count, width in file) for name, file in files.items()}
     if device == "cpu" and PACKED.get(family) in sizes:
         sizes["packed"] = sizes[PACKED[family]]
     weights = max(sizes.values(), default=0) if low_memory and family in IN_TURN else sum(sizes.values())
@@ -59,6 +58,16 @@ def memory_needs(folder: Path, device: str, low_memory: bool = False) -> Needs:
     cached = _cached_numbers(folder, family) * (2 if half else 4) * tokens
     pictures = ROWS // 2 * spec.image_size**2 * WIDEST * 4
     return Needs(sum(count for file in files.values() for count, _ in file), weights, ROWS * cached + pictures)
+
+
+def _held(stored: dict[str, tuple[int, int]], family: str, half: bool) -> list[tuple[int, int]]:
+    """Of each tensor that is loaded how many numbers it has, and how many bytes one of them takes then."""
+    left, whole = LEFT_ON_DISK.get(family, ()), WHOLE.get(family, ())
+    return [
+        (count, width if half and not name.startswith(whole) else max(width, 4))
+        for name, (count, width) in stored.items()
+        if not name.startswith(left)
+    ]
 
 
 def _cached_numbers(folder: Path, family: str) -> int:

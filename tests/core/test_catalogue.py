@@ -25,18 +25,19 @@ from dalle_core.malevich import Malevich
 from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.vqgan import VQGAN
 
-NEAR = 0.03  # of a figure that is rounded to two digits
+NEAR = 0.03  # of a figure that is rounded to two or three digits
 HALF, WHOLE = ("F16", 2), ("F32", 4)
 Files = dict[str, tuple[nn.Module, tuple[str, int]]]
 
 
-def write_headers(folder: Path, spec: ModelSpec, files: Files, **config: Any) -> Path:
-    """A model's folder whose weights hold nothing: headers, and room that the disk need not give."""
+def write_headers(folder: Path, spec: ModelSpec, files: Files, prefix: str = "", **config: Any) -> Path:
+    """A model's folder whose weights hold nothing: headers, their names behind `prefix`, and room that the disk need
+    not give."""
     folder.mkdir(parents=True)
     for name, (module, (kind, width)) in files.items():
         header, end = {}, 0
         for key, value in module.state_dict().items():
-            header[key] = {
+            header[prefix + key] = {
                 "dtype": kind,
                 "shape": list(value.shape),
                 "data_offsets": [end, end + value.numel() * width],
@@ -65,7 +66,7 @@ def janus(folder: Path, name: str) -> Path:
     pytest.importorskip("transformers")
     config = janus_config(*JANUS_SHAPES[name], vq={})
     spec = convert_janus.published_spec(name, config)
-    write_headers(folder, spec, {f"{WEIGHTS}/model.safetensors": (empty_network(config), HALF)})
+    write_headers(folder, spec, {f"{WEIGHTS}/model.safetensors": (empty_network(config), HALF)}, "model.")
     write_json(folder / NETWORK, config.to_dict())
     return folder
 
@@ -102,6 +103,14 @@ def test_the_memory_a_model_will_need_is_told_before_it_is_fetched(tmp_path: Pat
     folder, told = PUBLISHED[name](tmp_path / name, name), OFFERS[name].memory
     found = [memory_needs(folder, *how).whole for how in (("cpu",), ("cpu", True), ("cuda",))]
     assert [told.cpu, told.sparing, told.cuda] == pytest.approx(found, rel=NEAR)
+
+
+def test_of_what_is_halved_the_pictures_own_networks_stay_whole(tmp_path: Path) -> None:
+    needs = memory_needs(janus(tmp_path / "janus", "janus-pro-1b"), "cuda")
+    network = empty_network(janus_config(*JANUS_SHAPES["janus-pro-1b"], vq={}))
+    pictures = sum(parameter.numel() for name, parameter in network.named_parameters() if name.startswith("vqmodel."))
+    assert pictures > 50_000_000
+    assert needs.weights == 2 * needs.parameters + 2 * pictures
 
 
 def test_so_is_that_of_rerankers() -> None:

@@ -64,7 +64,7 @@
 
     /* A row: where it leads, how much is there, and what can be done with it. */
     place(key, words, count, here, values, choices = null) {
-      const go = make("button", { type: "button", class: "place", "data-place": key, "aria-current": here ? "true" : null, title: words, onclick: () => this.filters.become(values) }, make("span", { text: words }), make("small", { text: number(count) }));
+      const go = make("button", { type: "button", class: "place", "data-place": key, "aria-current": here ? "true" : null, title: words, onclick: () => this.filters.become(values) }, make("span", { text: words }), make("small", { text: count === "" ? "" : number(count) }));
       const more = choices && make("button", { type: "button", class: "mini more-of", text: "⋯", "data-place": `more ${key}`, "aria-label": t("More for {name}", { name: words }), onclick: () => menu(more, choices) });
       return make("li", {}, go, more);
     }

@@ -478,18 +478,21 @@ class History:
 
     def image_path(self, image_id: str, *, in_trash: bool = False) -> Path:
         """The picture's file. Raises NotFound where the row or the file is gone."""
-        path = locate(self.settings.images, self.image(image_id, in_trash=in_trash).path)
-        if path is None or not path.is_file():
-            raise NotFound(f"The file of picture {image_id} is gone from the data folder.")
-        return path
+        return self._file(self.image(image_id, in_trash=in_trash))
 
     def thumbnail_path(self, image_id: str) -> Path:
         """The picture's thumbnail, in the trash or not, made anew if missing. Raises NotFound, HistoryError."""
-        original = self.image_path(image_id, in_trash=True)
-        path = self._thumbnail(self.image(image_id, in_trash=True).path)
+        row = self.image(image_id, in_trash=True)
+        original, path = self._file(row), self._thumbnail(row.path)
         if not path.is_file():
             with plain_words(self.settings.database), Image.open(original, formats=("PNG",)) as image:
                 write_thumbnail(path, image)
+        return path
+
+    def _file(self, image: ImageRow) -> Path:
+        path = locate(self.settings.images, image.path)
+        if path is None or not path.is_file():
+            raise NotFound(f"The file of picture {image.id} is gone from the data folder.")
         return path
 
     def _thumbnail(self, path: str) -> Path:

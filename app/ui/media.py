@@ -48,7 +48,17 @@ class _Media:
         return await self._file(request, self.studio.image_path)
 
     async def thumbnail(self, request: Request) -> Response:
-        return await self._file(request, self.studio.thumbnail_path)
+        """In one go: a wall of them is asked for at once, and each is a few kilobytes."""
+        if not is_signed_in(request):
+            return refused()
+        image_id = request.path_params["image_id"]
+        if not ULID.fullmatch(image_id):
+            return _missing()
+        try:
+            webp = await run_in_threadpool(lambda: self.studio.thumbnail_path(image_id).read_bytes())
+        except (DalleError, OSError):
+            return _missing()
+        return Response(webp, media_type="image/webp", headers={"cache-control": FOREVER})
 
     async def sheet(self, request: Request) -> Response:
         """All of a sheet as one labelled picture, as far as it is painted."""

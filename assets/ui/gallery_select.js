@@ -38,6 +38,7 @@
       const lost = !ids.length && this.node.contains(document.activeElement);
       this.ids = ids;
       this.node.hidden = !ids.length;
+      document.body.classList.toggle("above-bar", ids.length > 0); // a :has() would look at every span again as cards come and go
       if (lost) this.gallery.shelf.focus(this.gallery.shelf.places.get(this.gallery.shelf.active) ?? 0);
       setText(this.count, ids.length ? t("{count} selected", { count: number(ids.length) }) : "");
       for (const button of this.usual) button.hidden = trashed;

@@ -10,6 +10,7 @@
   const AHEAD = 700; // px above and below the window that are drawn, too
   const HURRY = 90; // px between two steps of a scroll
   const REST = 90; // ms after the last of them
+  const FEW = 3; // thumbnails asked for at a step of a scroll: a row at once would hold up its frame
   const READY = 240; // pictures beyond the last one drawn, that the next windows have what to show
   const HOLD = 450; // ms of a finger on a picture that select it
   const MOST = 5000; // selected at once
@@ -93,6 +94,7 @@
       this.side = (width - this.gap * (this.columns - 1)) / this.columns;
       this.row = this.side + (narrow ? 0 : CAPTION) + this.gap;
       this.node.style.setProperty("--side", `${this.side}px`);
+      this.node.style.setProperty("--tall", `${this.row - this.gap}px`);
       this.node.style.height = `${Math.max(0, Math.ceil(this.ids.length / this.columns) * this.row - this.gap)}px`;
     }
 
@@ -112,13 +114,16 @@
 
     /* Nobody sees what flies past: while the page hurries, thumbnails are not asked for. */
     fetch(top) {
-      const now = performance.now();
-      if (Math.abs(top - (this.top ?? top)) > HURRY) this.hurried = now;
+      const now = performance.now(), moved = Math.abs(top - (this.top ?? top));
+      if (moved > HURRY) this.hurried = now;
       this.top = top;
       clearTimeout(this.resting);
       if (now - this.hurried < REST) return void (this.resting = setTimeout(() => this.fetch(this.top), REST));
-      for (const id of this.bare) this.cards.get(id).querySelector("img").src = thumbnail(id);
-      this.bare.clear();
+      for (const id of [...this.bare].slice(0, moved ? FEW : Infinity)) {
+        this.cards.get(id).querySelector("img").src = thumbnail(id);
+        this.bare.delete(id);
+      }
+      if (this.bare.size) this.resting = setTimeout(() => this.fetch(this.top), REST);
     }
 
     lay(first, last) {
@@ -138,10 +143,10 @@
         else this.node.insertBefore(card, next);
         this.cards.set(id, card);
         card.tabIndex = id === this.active ? 0 : -1;
-        const spot = `translate(${(place % this.columns) * (this.side + this.gap)}px, ${Math.floor(place / this.columns) * this.row}px)`;
-        if (card.spot === spot && card.of === this.total) continue;
-        Object.assign(card, { spot, of: this.total });
-        card.style.transform = spot;
+        const left = `${(place % this.columns) * (this.side + this.gap)}px`, top = `${Math.floor(place / this.columns) * this.row}px`;
+        if (card.left === left && card.top === top && card.of === this.total) continue;
+        Object.assign(card, { left, top, of: this.total });
+        Object.assign(card.style, { left, top }); // a transform would make each card a node of the compositor's own
         card.setAttribute("aria-posinset", place + 1);
         card.setAttribute("aria-setsize", this.total ?? -1);
       }

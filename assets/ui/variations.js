@@ -8,6 +8,7 @@
   const CHOSEN = "dalle-studio-varied";
   const VARIED = "dalle-studio-variations";
   const USUAL = 50; // per cent
+  const REST = 60; // ms of the mouse on a picture, which a wall that scrolls past below it does not give
   const QUEUED = "Variations are queued. They appear under Variations.";
   /* From the first strength on, in per cent. */
   const WORDS = [[0, "a twin"], [15, "a sibling"], [50, "a cousin"], [90, "a distant relative"], [100, "a stranger: only the prompt counts"]];
@@ -69,12 +70,12 @@
       this.button = make("button", { type: "button", class: "more-like", tabindex: -1, "aria-hidden": "true", hidden: true, onclick: () => this.start() });
       node.classList.add("holds-more-like");
       node.append(this.button);
-      node.addEventListener("pointerover", event => this.over(event.target));
-      for (const name of ["pointerleave", "wheel"]) node.addEventListener(name, () => { this.button.hidden = true; }, { passive: true });
+      node.addEventListener("pointerover", ({ target }) => { clearTimeout(this.timer); this.timer = setTimeout(() => this.over(target), REST); });
+      for (const name of ["pointerleave", "wheel"]) node.addEventListener(name, () => { clearTimeout(this.timer); this.button.hidden = true; }, { passive: true });
     }
 
     over(target) {
-      if (target === this.button) return;
+      if (target === this.button || !target.isConnected) return;
       const tile = this.find(target);
       this.image = tile?.dataset.image ?? tile?.dataset.id;
       this.button.hidden = !this.image;

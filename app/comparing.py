@@ -15,6 +15,8 @@ NAMES = {
     "guidance_scale": "Guidance",
     "count": "Candidates",
     "batch_width": "Batch width",
+    "source_tokens": "Original's tokens",
+    "strength": "Strength",
 }
 ELSEWHERE = frozenset({"seed", "keep", "slot", "rerank_text", "prefix_tokens"})  # told otherwise, or of the job alone
 NOTHING = "–"
@@ -47,9 +49,9 @@ def _facts(row: ImageRow) -> dict[str, str]:
 
 
 def _settings(request: GenerationRequest) -> dict[str, str]:
-    """Every setting of a request, so that one that is new is compared too."""
-    values = {field.name: getattr(request, field.name) for field in fields(request) if field.name not in ELSEWHERE}
-    return {NAMES.get(name, name.replace("_", " ").capitalize()): _text(value) for name, value in values.items()}
+    """Every setting of a request. One that is new and has no name here is a KeyError: it would be in English only."""
+    names = [field.name for field in fields(request) if field.name not in ELSEWHERE]
+    return {NAMES[name]: _text(getattr(request, name)) for name in names}
 
 
 def _text(value: object) -> str:

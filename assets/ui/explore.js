@@ -231,7 +231,7 @@
 
     cell(...labels) {
       const tile = new Tile(0, () => this.look(tile));
-      const name = labels.filter(Boolean).join(", ");
+      const name = labels.filter(Boolean).join(t(", "));
       return { tile, node: tile.node, name };
     }
 
@@ -256,7 +256,7 @@
     }
 
     name(cell, state) {
-      cell.node.setAttribute("aria-label", cell.tile.image ? t("{label}. Open", { label: cell.name }) : [cell.name, t(state)].join(", "));
+      cell.node.setAttribute("aria-label", cell.tile.image ? t("{label}. Open", { label: cell.name }) : [cell.name, t(state)].join(t(", ")));
     }
 
     clear({ tile }) {

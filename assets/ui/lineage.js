@@ -42,8 +42,8 @@ window.dalleStudio.lineage = (() => {
   }
 
   function node({ image, prompt, trashed }, link, shown, visit) {
-    const how = link ? [kindWords(link.relation), link.keptRows ? t("top {rows} kept", { rows: rows(link.keptRows) }) : ""].filter(Boolean).join(", ") : t("The first");
-    const label = [prompt || t("Without words"), how, trashed && t("in the trash")].filter(Boolean).join(", ");
+    const how = link ? [kindWords(link.relation), link.keptRows ? t("top {rows} kept", { rows: rows(link.keptRows) }) : ""].filter(Boolean).join(t(", ")) : t("The first");
+    const label = [prompt || t("Without words"), how, trashed && t("in the trash")].filter(Boolean).join(t(", "));
     return make("button", { type: "button", class: "kin", "data-id": image, title: label, "aria-label": label, "aria-current": image === shown ? "true" : null, onclick: () => visit(image) },
       make("img", { src: thumbnail(image), alt: "", draggable: "false" }), make("span", { text: how }));
   }

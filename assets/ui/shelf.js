@@ -170,7 +170,7 @@
       this.badge(card.firstChild, "star", starred ? "★" : "");
       this.badge(card.firstChild, "many", stack > 1 ? String(stack) : "");
       const facts = [prompt || t("Without words"), starred && t("Starred"), stack > 1 && t("stack of {count}", { count: stack })];
-      card.setAttribute("aria-label", facts.filter(Boolean).join(", "));
+      card.setAttribute("aria-label", facts.filter(Boolean).join(t(", ")));
     }
 
     /* Most pictures have none, and what is not there need not be laid out while they fly past. */

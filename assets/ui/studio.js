@@ -404,9 +404,9 @@ window.dalleStudio ??= (() => {
 
     label({ image, state, rank, match, starred }) {
       const number = rank ? t("Rank {rank}", { rank }) : t("Candidate {number}", { number: this.index + 1 });
-      if (!image) return [number, t(state)].join(", ");
+      if (!image) return [number, t(state)].join(t(", "));
       const facts = match ? [scoreWords(match), t(match.words)] : [];
-      return t("{label}. Open", { label: [number, ...facts, starred && t("Starred")].filter(Boolean).join(", ") });
+      return t("{label}. Open", { label: [number, ...facts, starred && t("Starred")].filter(Boolean).join(t(", ")) });
     }
 
     describe({ rank, match }) {

@@ -50,6 +50,7 @@ SAY_WORDS = (
     *(APP / "ui" / name for name in ("payloads.py", "form.py", "prompt_calls.py", "sheet_calls.py")),
     APP / "ui" / "model_downloads.py",
     APP / "reproduction.py",
+    APP / "comparing.py",
 )
 SCRIPTS = sorted(ASSETS.glob("*.js"))
 CATALOGUE = words.catalogue()["page"] | words.catalogue()["studio"]

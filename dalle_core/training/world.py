@@ -61,9 +61,15 @@ ALONE = World()
 
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[World]:
-    """The world that torchrun started this process in, or a world of one. On CUDA each process takes its own GPU."""
+    """The world that torchrun started this process in, or a world of one. On CUDA each process takes its own GPU.
+
+    Who is in it already stays in it.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
+        return
+    if dist.is_initialized():
+        yield World(dist.get_rank(), dist.get_world_size())
         return
     if device.type == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))

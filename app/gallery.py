@@ -208,10 +208,14 @@ class Gallery:
 
     def download(self, image_ids: Sequence[str]) -> Iterator[bytes]:
         """A ZIP file, made as it is read: the PNGs, `recipes.json` and a contact sheet."""
+        self.check_some_there(image_ids)
+        return album.stream(self.history, image_ids)
+
+    def check_some_there(self, image_ids: Sequence[str]) -> None:
+        """Raises NotFound where not even one of these pictures is, the trash left out."""
         there = "SELECT 1 FROM images WHERE trashed_at IS NULL AND id IN (SELECT value FROM json_each(?)) LIMIT 1"
         if not self.history.read(there, (as_json(_checked(image_ids)),)):
             raise NotFound("None of these pictures is there any more.")
-        return album.stream(self.history, image_ids)
 
     def import_path(self, path: Path) -> Imported:
         """Take in the PNGs of a folder or a ZIP file, or a single one: ours with their recipes, others as they are."""

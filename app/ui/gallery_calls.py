@@ -16,7 +16,7 @@ PAGE = 96
 
 def gallery_calls(studio: Studio, baskets: Baskets) -> list[Callable[[Any], Any]]:
     """Functions of one JSON value. Each answers `{"error": words}` where it cannot."""
-    return [*_finding(studio), *_changing(studio), *_filing(studio), _zipping(baskets)]
+    return [*_finding(studio), *_changing(studio), *_filing(studio), _zipping(studio, baskets)]
 
 
 def _finding(studio: Studio) -> list[Callable[[Any], Any]]:
@@ -87,9 +87,14 @@ def _filing(studio: Studio) -> list[Callable[[Any], Any]]:
             save_search, open_search, delete_search]  # fmt: skip
 
 
-def _zipping(baskets: Baskets) -> Callable[[Any], Any]:
+def _zipping(studio: Studio, baskets: Baskets) -> Callable[[Any], Any]:
     def prepare_zip(asked: Any) -> Payload:
-        return answer(lambda: {"zip": baskets.fill(ids(asked, "images"))})
+        return answer(lambda: prepare(ids(asked, "images")))
+
+    def prepare(image_ids: list[str]) -> Payload:
+        basket = baskets.fill(image_ids)
+        studio.gallery.check_some_there(image_ids)  # a download that fails says nothing in the page
+        return {"zip": basket}
 
     return prepare_zip
 

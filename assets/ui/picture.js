@@ -160,8 +160,16 @@
       else this.show();
     },
 
+    /* Nothing is known of the picture that is to be shown, so nothing can be done with it. */
+    lost({ error, code }) {
+      const words = code === "not_found" ? "This picture is not there any more." : error;
+      setText(this.node.querySelector(".prompt"), t(words));
+      this.image.alt = "";
+      for (const button of [this.save, ...this.buttons]) button.hidden = true;
+    },
+
     fill(details) {
-      if (details.error) return setText(this.said, t(details.error));
+      if (details.error) return this.details ? setText(this.said, t(details.error)) : this.lost(details);
       const before = this.details;
       this.details = details;
       this.image.alt = details.prompt || t("Without words");
@@ -170,6 +178,7 @@
       setText(this.seed, details.seed ? t("Seed {seed}", details) : "");
       setText(this.compared, t(details.again?.words ?? ""));
       this.compared.dataset.identical = String(Boolean(details.again?.identical));
+      this.save.hidden = false;
       this.actions.forEach((action, i) => {
         this.buttons[i].hidden = details.trashed && !action.lasts;
         action.show?.(this.buttons[i], this);

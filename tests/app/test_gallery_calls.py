@@ -56,6 +56,14 @@ def test_whatever_is_asked_is_answered_and_changes_nothing(
     assert dump(settings) == before
 
 
+def test_a_download_of_nothing_is_refused_before_the_browser_asks_for_it(gallery: Gallery, calls: Calls) -> None:
+    (image_id,) = paint(gallery.history, "apple")
+    assert calls["prepare_zip"]({"images": [UNKNOWN, image_id]}).keys() == {"zip"}
+    gallery.trash([image_id])
+    for images, code in (([], "bad_request"), ([UNKNOWN, image_id], "not_found")):
+        assert calls["prepare_zip"]({"images": images})["code"] == code
+
+
 def test_a_comparison_of_one_says_that_it_takes_two(gallery: Gallery, calls: Calls) -> None:
     image_ids = paint(gallery.history, "apple", 3)
     assert "rows" in calls["compare_pictures"]({"images": image_ids[:2]})

@@ -259,6 +259,24 @@ def test_pictures_the_same_but_for_the_seed_are_one_stack(empty: Served, visit: 
     expect(cards).to_have_count(2)
 
 
+def test_a_relative_that_is_gone_says_so_and_offers_nothing(empty: Served, visit: Callable[[str], Visit]) -> None:
+    (parent,) = paint(empty.studio.history, "a parent")
+    paint(empty.studio.history, "a child", parents=(parent,))
+    page = open_gallery(visit(empty.url))
+    page.locator(".card").first.click()
+    dialog = page.get_by_role("dialog")
+    relatives = dialog.get_by_role("group", name="Family").get_by_role("button")
+    expect(relatives).to_have_count(2)
+    empty.studio.gallery.trash([parent])
+    empty.studio.gallery.purge()
+    relatives.first.click()
+    expect(dialog.locator(".prompt")).to_have_text("This picture is not there any more.")
+    expect(dialog.locator(".action:visible")).to_have_count(0)
+    dialog.locator(".turn:enabled").click()
+    expect(dialog.locator(".prompt")).to_have_text("a child")
+    expect(dialog.get_by_role("link", name="Save")).to_be_visible()
+
+
 def test_two_are_compared(empty: Served, visit: Callable[[str], Visit]) -> None:
     page, _ = show(empty, visit, "red <b>apple</b>", "green apple", "a pear")
     cards, dialog = page.locator(".card"), page.get_by_role("dialog")

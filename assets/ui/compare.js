@@ -5,6 +5,7 @@ window.dalleStudio.compare = (() => {
   const { make, original, toast, UNANSWERED } = window.dalleStudio.tools;
   const { kindWords } = window.dalleStudio;
   const { t } = window.dalleWords;
+  const LONG = 240; // letters; words that are longer scroll in their place
   const WAYS = [["over", "Slider"], ["beside", "Side by side"]];
 
   class Comparison {
@@ -60,7 +61,8 @@ window.dalleStudio.compare = (() => {
     tell() {
       if (!this.rows.length) return this.table.replaceChildren(make("p", { text: t("Their recipes say the same.") }));
       const words = (name, value) => (name === "Kind" ? kindWords(value) : name === "Prompt" || name === "Without" ? value : t(value));
-      const cell = (name, value) => make("td", { text: words(name, value) });
+      const long = (name, text) => make("div", { class: "long", tabindex: 0, role: "group", "aria-label": t(name), text });
+      const cell = (name, value) => make("td", {}, value.length > LONG ? long(name, words(name, value)) : words(name, value));
       const head = make("tr", {}, make("th", { scope: "col", text: t("What differs") }), make("th", { scope: "col", text: this.side(0) }), make("th", { scope: "col", text: this.side(1) }));
       const body = this.rows.map(([name, one, other]) => make("tr", {}, make("th", { scope: "row", text: t(name) }), cell(name, one), cell(name, other)));
       this.table.replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
@@ -69,7 +71,8 @@ window.dalleStudio.compare = (() => {
 
   async function open(one, other, { server }) {
     const answer = await server.compare_pictures({ images: [one, other] }).catch(() => ({ error: UNANSWERED }));
-    if (answer.error) toast.show(t(answer.error));
+    const words = answer.code === "not_found" ? "One of these pictures is not there any more." : answer.error;
+    if (words) toast.show(t(words));
     else new Comparison(answer);
   }
 

@@ -300,6 +300,25 @@ def test_two_are_compared(empty: Served, visit: Callable[[str], Visit]) -> None:
     expect(dialog).to_have_count(0)
 
 
+def test_long_words_scroll_in_their_place_and_what_is_gone_is_not_compared(
+    empty: Served, visit: Callable[[str], Visit]
+) -> None:
+    page, ids = show(empty, visit, "a lantern " * 180, "a pear")
+    for card in page.locator(".card").all():
+        card.click(modifiers=["ControlOrMeta"])
+    bar(page, "Compare")
+    dialog = page.get_by_role("dialog")
+    row = dialog.get_by_role("row").filter(has_text="Prompt")
+    expect(row).to_contain_text("a lantern " * 180)
+    assert row.evaluate("row => row.offsetHeight") < 200
+    page.keyboard.press("Escape")
+    with empty.studio.history.writing() as writer:
+        writer.execute("DELETE FROM images WHERE id = ?", (ids[0],))
+    bar(page, "Compare")
+    expect(page.locator(".toast")).to_contain_text("One of these pictures is not there any more.")
+    expect(dialog).to_be_hidden()
+
+
 def test_a_family_is_a_tree_of_pictures_to_go_to(empty: Served, visit: Callable[[str], Visit]) -> None:
     history = empty.studio.history
     (oldest,) = paint(history, "the oldest")

@@ -59,8 +59,13 @@ def settings_of(page: Page, tab: str) -> list[str]:
 
 
 def test_a_model_is_agreed_to_fetched_stopped_resumed_and_used(
-    tmp_path: Path, fake: FakeHub, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+    tmp_path: Path,
+    fake: FakeHub,
+    serve_studio: Callable[[Studio], str],
+    visit: Callable[[str], Visit],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("app.models.free_memory", lambda device: 1_500_000_000)
     settings = fake_settings(tmp_path, models_dir=tmp_path / "models", model=None, open_browser=False)
     put_model(settings.models_dir, DEFAULT_MODEL)
     studio = Studio(settings, load)
@@ -78,6 +83,10 @@ def test_a_model_is_agreed_to_fetched_stopped_resumed_and_used(
     card.get_by_role("button", name="Download DALL·E mini").click()
     agreement = page.get_by_role("dialog", name="DALL·E mini")
     expect(agreement).to_contain_text("Apache-2.0")
+    for place in (card, agreement):
+        expect(place).to_contain_text("about 3.1 GB, held sparingly 2.0 GB, 1.5 GB free")
+        expect(place.locator(".problem", has_text="This may be more than the memory")).to_be_visible()
+    expect(page.locator("[data-offer=clip-vit-base-patch32]")).not_to_contain_text("This may be more")
     expect(agreement.get_by_role("link", name="Read the whole licence")).to_have_attribute(
         "href", "https://www.apache.org/licenses/LICENSE-2.0"
     )

@@ -1,4 +1,9 @@
-"""Scores for candidates: how well a picture matches a text, or another picture, by a contrastive model."""
+"""Scores for candidates: how well a picture matches a text, or another picture, by a contrastive model.
+
+Of a text that names several things, each is also looked for by itself where it should be: after CLIPScore (Hessel et
+al., 2104.08718) for the whole, and the decomposition of prompts in the evaluation of compositional generation (Huang et
+al., T2I-CompBench, 2307.06350).
+"""
 
 from bisect import bisect_left
 
@@ -7,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dalle_core.clip import CLIP
+from dalle_core.phrases import SIDE, Phrase, Place, Reading, readings
 from dalle_core.tokenizers import TextTokenizer
 
 
@@ -21,25 +27,46 @@ class CLIPReranker:
 
     @torch.inference_mode()
     def score(self, images: Tensor, text: str) -> Tensor:
-        """(B, 3, H, W) in [0, 1] and one text → (B,) cosine similarities in [-1, 1], on the CPU."""
-        wanted = self.clip.encode_texts(self.tokenizer.batch([text]).to(self._device), self.tokenizer.pad_id)
-        return (self._encode(images) @ wanted[0]).float().cpu()
+        """(B, 3, H, W) in [0, 1] and one text → (B,) cosine similarities in [-1, 1], on the CPU.
+
+        Where the text names several things, half of that is how well each is seen in its own place.
+        """
+        images = self._sized(images)
+        whole = self.clip.encode_images(images) @ self._read([text])[0]
+        if ways := readings(text):
+            views = _Views(self.clip, images)
+            return torch.lerp(whole, self._apart(views, ways), 0.5).float().cpu()
+        return whole.float().cpu()
+
+    def _apart(self, views: "_Views", ways: tuple[Reading, ...]) -> Tensor:
+        """(B,) cosines of phrases with the squares that they should be seen in, averaged; of the best reading."""
+        texts = list(dict.fromkeys(phrase.text for way in ways for phrase in way))
+        wanted = dict(zip(texts, self._read(texts), strict=True))
+
+        def seen(phrase: Phrase) -> Tensor:
+            return torch.stack([views.at(place) @ wanted[phrase.text] for place in phrase.places]).mean(0)
+
+        return torch.stack([torch.stack([seen(phrase) for phrase in way]).mean(0) for way in ways]).amax(0)
+
+    def _read(self, texts: list[str]) -> Tensor:
+        return self.clip.encode_texts(self.tokenizer.batch(texts).to(self._device), self.tokenizer.pad_id)
 
     @torch.inference_mode()
     def likeness(self, images: Tensor, picture: Tensor) -> Tensor:
         """(B, 3, H, W) and one (3, H, W), all in [0, 1] → (B,) cosine similarities in [-1, 1], on the CPU."""
-        return (self._encode(images) @ self._encode(picture[None])[0]).float().cpu()
+        first, other = (self.clip.encode_images(self._sized(each)) for each in (images, picture[None]))
+        return (first @ other[0]).float().cpu()
 
     @property
     def _device(self) -> torch.device:
         return next(self.clip.parameters()).device
 
-    def _encode(self, images: Tensor) -> Tensor:
+    def _sized(self, images: Tensor) -> Tensor:
         size = self.clip.config.image_size
         images = images.to(self._device)
         if images.shape[-1] != size:
             images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
-        return self.clip.encode_images(images)
+        return images
 
     def notes(self, text: str) -> tuple[str, ...]:
         """None: it reads as much as the model it comes with, which says itself what it cuts."""
@@ -50,3 +77,25 @@ class CLIPReranker:
         if not self.baseline:
             return None
         return 100 * bisect_left(self.baseline, score) / len(self.baseline)
+
+
+class _Views:
+    """What a CLIP sees of pictures (B, 3, S, S) in their squares, each looked at once."""
+
+    def __init__(self, clip: CLIP, images: Tensor) -> None:
+        self.clip = clip
+        self.images = images
+        self._seen: dict[Place, Tensor] = {}
+
+    def at(self, place: Place) -> Tensor:
+        """(B, dim), unit length."""
+        if place not in self._seen:
+            self._seen[place] = self.clip.encode_images(square(self.images, place))
+        return self._seen[place]
+
+
+def square(images: Tensor, centre: Place) -> Tensor:
+    """(B, 3, S, S) → the same shape: what lies around `centre`, in shares of the side from the middle, enlarged."""
+    theta = torch.tensor([[SIDE, 0, 2 * centre[0]], [0, SIDE, 2 * centre[1]]], dtype=images.dtype)
+    grid = F.affine_grid(theta.to(images.device).expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dalle_core.rerank import square
 from dalle_core.training.art import ArtSet
 from dalle_core.training.captions import COLOUR_WORDS
 from dalle_core.training.compose import Batch, paint
@@ -23,7 +24,6 @@ from dalle_core.training.scenes import MAX_COUNT, Mixture, Part, Scene, parts
 MIXTURE = Mixture(counted=0.25, paired=0.25, as_drawn=0.4, backdrop=0.1)
 GLANCE_CHANNELS = (32, 64, 96, 128)
 TEXTURE_CHANNELS = (32, 64, 96)
-SQUARE = 0.5  # of the picture's side: what is cut out around one of several icons
 UNKNOWN = -1  # a label that is not asked for
 JITTER = 0.03  # of the side: how far off a square may be
 
@@ -71,13 +71,6 @@ def concept_shares(grader: Grader, images: Tensor) -> np.ndarray:
     device = next(grader.parameters()).device
     shares: np.ndarray = grader(images.to(device)).concepts.softmax(1).cpu().numpy()
     return shares
-
-
-def square(images: Tensor, centre: tuple[float, float]) -> Tensor:
-    """(B, 3, S, S) → the same shape: what lies around `centre`, in shares of the side from the middle, enlarged."""
-    theta = torch.tensor([[SQUARE, 0, 2 * centre[0]], [0, SQUARE, 2 * centre[1]]], dtype=images.dtype)
-    grid = F.affine_grid(theta.to(images.device).expand(len(images), 2, 3), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dalle_core.phrases import ARRANGED as SIDES
+from dalle_core.phrases import BOTTOM, LEFT, PLACES, RIGHT, TOP, Place
+from dalle_core.rerank import square
 from dalle_core.training.art import ArtSet
 from dalle_core.training.compose import rotate_hue
-from dalle_core.training.grader import Grader, concept_shares, square
+from dalle_core.training.grader import Grader, concept_shares
 from dalle_core.training.iconeval import Wish
 from dalle_core.training.lookalikes import Lineups
 from dalle_core.training.palette import BACKGROUNDS, HUES, hue_name, mean_hue, nearest_background
-from dalle_core.training.scenes import PLACES
+from dalle_core.training.scenes import RELATIONS
 
-Place = tuple[float, float]
-LEFT, RIGHT, TOP, BOTTOM = (-0.25, 0.0), (0.25, 0.0), (0.0, -0.25), (0.0, 0.25)
-ARRANGED = {"left of": (LEFT, RIGHT), "right of": (RIGHT, LEFT), "above": (TOP, BOTTOM), "below": (BOTTOM, TOP)}
+ARRANGED = {relation: SIDES[relation.removesuffix(" of")] for relation in RELATIONS[1:]}
 APART = 0.12  # how far a channel must be from the ground's for a pixel to be the object's
 GREY = -1  # the hue of what has none
 Verdict = dict[str, np.ndarray]  # what was asked → (B,) bool

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from dalle_core.phrases import PLACES
 from dalle_core.training.art import ArtSet, Picture
 from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES
 
@@ -96,13 +97,6 @@ def parts(row: int, scene: Scene) -> list[Part]:
         return [Part(row, scene.hue, scene.scale, scene.shift, scene.flip)]
     size = (0.48 if scene.count < MAX_COUNT else 0.46) * scene.scale
     return [Part(row, scene.hue, size, _moved(place, scene.shift), scene.flip) for place in PLACES[scene.count]]
-
-
-PLACES = {
-    2: ((-0.25, 0.0), (0.25, 0.0)),
-    3: ((0.0, -0.24), (-0.25, 0.24), (0.25, 0.24)),
-    4: ((-0.24, -0.24), (0.24, -0.24), (-0.24, 0.24), (0.24, 0.24)),
-}
 
 
 def _moved(place: tuple[float, float], shift: tuple[float, float]) -> tuple[float, float]:

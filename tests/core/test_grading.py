@@ -8,14 +8,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dalle_core.phrases import PLACES
+from dalle_core.rerank import square
 from dalle_core.training.art import ArtSet, Picture
 from dalle_core.training.compose import paint
-from dalle_core.training.grader import Marks, square
+from dalle_core.training.grader import Marks
 from dalle_core.training.grading import Grading, ground_colour, hues, right
 from dalle_core.training.iconeval import Wish
 from dalle_core.training.lookalikes import Lineups
 from dalle_core.training.palette import HUES
-from dalle_core.training.scenes import PLACES, Scene
+from dalle_core.training.scenes import Scene
 
 SIZE = 64
 CONCEPTS = ("bar", "box", "pole")

@@ -1,0 +1,99 @@
+"""What a prompt names, and where it should be seen: "a cat above a dog", "two apples", 猫在狗的左边.
+
+A contrastive model puts a whole text into one vector, for which a cat above a dog is as good as a dog above a cat. So a
+reranker also looks for each phrase by itself, in the squares of the picture where the prompt has it. Knows words and
+squares; a prompt that it cannot read is left whole.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Place = tuple[float, float]  # a square's middle, in shares of the picture's side from the picture's own
+
+SIDE = 0.5  # of a square, in sides of the picture
+LEFT, RIGHT, TOP, BOTTOM = (-0.25, 0.0), (0.25, 0.0), (0.0, -0.25), (0.0, 0.25)
+PLACES: dict[int, tuple[Place, ...]] = {
+    2: ((-0.25, 0.0), (0.25, 0.0)),
+    3: ((0.0, -0.24), (-0.25, 0.24), (0.25, 0.24)),
+    4: ((-0.24, -0.24), (0.24, -0.24), (-0.24, 0.24), (0.24, 0.24)),
+}  # where two, three, four of one thing stand
+ARRANGED = {"left": (LEFT, RIGHT), "right": (RIGHT, LEFT), "above": (TOP, BOTTOM), "below": (BOTTOM, TOP)}
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """One thing, and the squares in which it is to be seen."""
+
+    text: str
+    places: tuple[Place, ...]
+
+
+Reading = tuple[Phrase, ...]
+
+_ARTICLE = r"(?:an?|the|one)"
+_ONE, _TWO = rf"(?P<one>{_ARTICLE} \S.*?)", rf"(?P<two>{_ARTICLE} \S.*)"
+_SIDES = {
+    "over": "above",
+    "under": "below",
+    "beneath": "below",
+    "左": "left",
+    "右": "right",
+    "上": "above",
+    "下": "below",
+}
+_COUNTS = {"two": 2, "three": 3, "four": 4, "两": 2, "二": 2, "三": 3, "四": 4, "2": 2, "3": 3, "4": 4}
+_ENGLISH = [
+    re.compile(rf"{_ONE} on the (?P<side>left),? (?:and )?{_TWO} on the right", re.IGNORECASE),
+    re.compile(rf"{_ONE} on the (?P<side>right),? (?:and )?{_TWO} on the left", re.IGNORECASE),
+    re.compile(rf"{_ONE} (?:to the )?(?P<side>left|right) of {_TWO}", re.IGNORECASE),
+    re.compile(rf"{_ONE} (?P<side>above|over|below|under|beneath) {_TWO}", re.IGNORECASE),
+    re.compile(rf"{_ONE} (?:and|beside|next to) {_TWO}", re.IGNORECASE),
+    re.compile(r"(?P<count>two|three|four|[234]) (?P<one>[^\W\d].*)", re.IGNORECASE),
+]
+_MEASURE = "[一1]?[个只朵辆条张件顶把颗棵座艘架]"
+_CHINESE = [
+    re.compile(r"(?P<one>.+?)在(?P<two>.+?)的?(?P<side>[左右上下])[边面方]"),
+    re.compile(r"(?P<two>.+?)(?P<side>[左右上下])[边面方]的(?P<one>.+)"),
+    re.compile(r"(?P<one>.+?)在(?P<two>.+?)旁边"),
+    re.compile(r"(?P<two>.+?)旁边的(?P<one>.+)"),
+    re.compile(rf"(?P<one>{_MEASURE}.+?)和(?P<two>{_MEASURE}.+)"),
+    re.compile(r"(?P<one>.{2,}?)和(?P<two>.{2,})"),
+    re.compile(r"(?P<count>[两二三四234])[个只朵辆条张件顶把颗棵座艘架](?P<one>.+)"),
+]
+_ENGLISH_TAIL = re.compile(r",.*| (?:on|in) (?:an? |the )?\w.*", re.IGNORECASE | re.DOTALL)
+_CHINESE_TAIL = re.compile(r"[，,].*", re.DOTALL)
+_LEADING = re.compile(rf"^{_MEASURE}")
+
+
+def readings(prompt: str) -> tuple[Reading, ...]:
+    """The ways in which a prompt's things may stand; none where it names but one, or is not understood.
+
+    Two things without a side may stand either way round, side by side or one above the other.
+    """
+    text = prompt.strip()
+    for pattern in _ENGLISH:
+        if found := pattern.match(text):
+            return _arranged(found.groupdict(), _plain_english)
+    whole = _CHINESE_TAIL.sub("", text)
+    for pattern in _CHINESE:
+        if found := pattern.fullmatch(whole):
+            return _arranged(found.groupdict(), _plain_chinese)
+    return ()
+
+
+def _arranged(found: dict[str, str | None], plain: Callable[[str], str]) -> tuple[Reading, ...]:
+    one = plain(found["one"] or "")
+    if count := found.get("count"):
+        return ((Phrase(one, PLACES[_COUNTS[count.lower()]]),),)
+    other, side = plain(found["two"] or ""), (found.get("side") or "").lower()
+    ways = [ARRANGED[_SIDES.get(side, side)]] if side else list(ARRANGED.values())
+    return tuple((Phrase(one, (here,)), Phrase(other, (there,))) for here, there in ways)
+
+
+def _plain_english(phrase: str) -> str:
+    return _ENGLISH_TAIL.sub("", phrase).strip()
+
+
+def _plain_chinese(phrase: str) -> str:
+    return _LEADING.sub("", phrase).strip("的 ")

@@ -1,0 +1,128 @@
+"""What a prompt names and where: read in English and in Chinese, and looked for by the reranker."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dalle_core.clip import CLIP
+from dalle_core.config import CLIPConfig
+from dalle_core.phrases import ARRANGED, BOTTOM, LEFT, PLACES, RIGHT, TOP, readings
+from dalle_core.rerank import CLIPReranker
+from dalle_core.tokenizers import train_tokenizer
+
+
+@pytest.mark.parametrize(
+    ("prompt", "first", "second"),
+    [
+        ("a cat above a dog", ("a cat", TOP), ("a dog", BOTTOM)),
+        ("A cat under the table", ("A cat", BOTTOM), ("the table", TOP)),
+        ("an owl to the left of a red cup, noto style", ("an owl", LEFT), ("a red cup", RIGHT)),
+        ("an owl right of a cup on a blue background", ("an owl", RIGHT), ("a cup", LEFT)),
+        ("a cat on the left, a dog on the right", ("a cat", LEFT), ("a dog", RIGHT)),
+        ("a cat on the right and a dog on the left", ("a cat", RIGHT), ("a dog", LEFT)),
+        ("猫在狗的左边", ("猫", LEFT), ("狗", RIGHT)),
+        ("红色的苹果在杯子上面，蓝色背景", ("红色的苹果", TOP), ("杯子", BOTTOM)),
+        ("杯子下面的一个苹果", ("苹果", BOTTOM), ("杯子", TOP)),
+    ],
+)
+def test_two_things_and_their_sides(prompt: str, first: tuple[str, object], second: tuple[str, object]) -> None:
+    (reading,) = readings(prompt)
+    assert [(phrase.text, phrase.places) for phrase in reading] == [(first[0], (first[1],)), (second[0], (second[1],))]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "names"),
+    [
+        ("a red cat and a blue dog", ["a red cat", "a blue dog"]),
+        ("a cat next to an owl, twemoji", ["a cat", "an owl"]),
+        ("一只猫和一只狗", ["猫", "狗"]),
+        ("红色的苹果和蓝色的杯子", ["红色的苹果", "蓝色的杯子"]),
+        ("苹果在香蕉旁边", ["苹果", "香蕉"]),
+        ("香蕉旁边的苹果", ["苹果", "香蕉"]),
+    ],
+)
+def test_two_things_without_a_side_may_stand_either_way(prompt: str, names: list[str]) -> None:
+    ways = readings(prompt)
+    assert [[phrase.text for phrase in way] for way in ways] == [names] * 4
+    assert {tuple(phrase.places[0] for phrase in way) for way in ways} == set(ARRANGED.values())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count", "name"),
+    [
+        ("two apples", 2, "apples"),
+        ("Three tiny rockets in the night sky", 3, "tiny rockets"),
+        ("4 red hearts, noto", 4, "red hearts"),
+        ("三只猫，noto 风格", 3, "猫"),
+        ("两个红色的苹果", 2, "红色的苹果"),
+    ],
+)
+def test_several_of_one(prompt: str, count: int, name: str) -> None:
+    (reading,) = readings(prompt)
+    assert [(phrase.text, phrase.places) for phrase in reading] == [(name, PLACES[count])]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["", "a cat", "a black and white cat", "cat and dog", "a cup of tea", "five apples", "two-hump camel", "the end",
+     "弓和箭", "和服", "三角形", "四叶草", "猫", "在路上"],
+)  # fmt: skip
+def test_one_thing_is_left_whole(prompt: str) -> None:
+    assert readings(prompt) == ()
+
+
+COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
+
+
+class BagOfColours(CLIP):
+    """Sees a picture's mean colour and reads the colours that a text names, in no order."""
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        return F.normalize(images.mean(dim=(2, 3)), dim=-1)
+
+    def encode_texts(self, text: Tensor, pad_id: int) -> Tensor:
+        rows = [[id for id in row.tolist() if id != pad_id] for row in text]
+        named = [[TOKENIZER.decode(row).count(colour) for colour in COLOURS] for row in rows]
+        return F.normalize(torch.tensor(named).float(), dim=-1)
+
+
+NAMES = [f"a {colour} thing" for colour in COLOURS]
+TOKENIZER = train_tokenizer(NAMES * 3, 300, 24)
+TINY = CLIPConfig(image_size=32, channels=(8, 16), image_blocks=(1, 1), vocab_size=300, text_length=24, text_layers=1,
+                  text_width=16, text_heads=2, dim=3)  # fmt: skip
+
+
+def halves(first: str, second: str, *, down: bool = False) -> Tensor:
+    size = (3, 16, 32) if down else (3, 32, 16)
+    sides = [torch.tensor(COLOURS[name]).float().view(3, 1, 1).expand(size) for name in (first, second)]
+    return torch.cat(sides, dim=1 if down else 2)
+
+
+@pytest.fixture(scope="module")
+def reranker() -> CLIPReranker:
+    return CLIPReranker("colours", BagOfColours(TINY), TOKENIZER)
+
+
+@pytest.mark.parametrize(("words", "down"), [("left of", False), ("above", True)])
+def test_what_knows_no_order_ranks_by_where_things_are(reranker: CLIPReranker, words: str, down: bool) -> None:
+    pairs = [(one, other) for one in COLOURS for other in COLOURS if one != other]
+    images = torch.stack([halves(*pair, down=down) for pair in pairs])
+    for number, (one, other) in enumerate(pairs):
+        whole = reranker.score(images, f"{one} {other} thing")
+        assert whole[number] == whole[pairs.index((other, one))]
+        assert int(reranker.score(images, f"a {one} thing {words} a {other} thing").argmax()) == number
+
+
+def test_either_way_round_is_as_good_but_both_must_be_there(reranker: CLIPReranker) -> None:
+    images = torch.stack([halves("red", "blue"), halves("blue", "red"), halves("red", "blue", down=True),
+                          halves("red", "red"), halves("green", "blue")])  # fmt: skip
+    scores = reranker.score(images, "a red thing and a blue thing")
+    assert scores[:3].tolist() == pytest.approx([float(scores[0])] * 3, abs=1e-5)
+    assert float(scores[3:].max()) < float(scores[0]) <= 1
+
+
+def test_each_of_several_is_looked_for(reranker: CLIPReranker) -> None:
+    images = torch.stack([halves("red", "red"), halves("red", "blue")])
+    scores = reranker.score(images, "two red things")
+    assert scores[0] > scores[1]

@@ -101,19 +101,19 @@ def table(stage: str, rows: Iterable[str]) -> str:
 
 
 def draw(rooms: Mapping[Ablation, Workshop], target: Path) -> None:
-    """Held-out loss over minutes, one panel a stage."""
+    """Held-out figures over steps, one panel a stage."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 4.2))
-    for axes, stage in zip(figure.subplots(1, 2), ("dvae", "transformer"), strict=True):
+    stages = [stage for stage in ("dvae", "transformer") if any(each.stage == stage for each in rooms)]
+    for axes, stage in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages, strict=True):
         for ablation, room in rooms.items():
             if ablation.stage == stage:
                 figure_of = "heldout_psnr" if stage == "dvae" else "heldout_loss"
                 held = [each for each in read_metrics(room.folder / stage) if figure_of in each]
-                minutes = [each["seconds"] / 60 for each in held]
-                axes.plot(minutes, [each[figure_of] for each in held], marker="o", ms=3, label=ablation.name)
+                axes.plot([each["step"] for each in held], [each[figure_of] for each in held], marker="o", ms=3, label=ablation.name)
         unit = "held-out PSNR, dB" if stage == "dvae" else "held-out nats a token"
-        axes.set(xlabel="minutes", ylabel=unit, title=stage)
+        axes.set(xlabel="steps", ylabel=unit, title=stage)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
     figure.tight_layout()
@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--curves", type=Path, help="draw the curves into this PNG")
+    parser.add_argument("--curves", type=Path, help="draw the curves into this picture")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

@@ -111,7 +111,8 @@ def draw(rooms: Mapping[Ablation, Workshop], target: Path) -> None:
             if ablation.stage == stage:
                 figure_of = "heldout_psnr" if stage == "dvae" else "heldout_loss"
                 held = [each for each in read_metrics(room.folder / stage) if figure_of in each]
-                axes.plot([each["step"] for each in held], [each[figure_of] for each in held], marker="o", ms=3, label=ablation.name)
+                steps, figures = zip(*((each["step"], each[figure_of]) for each in held), strict=True)
+                axes.plot(steps, figures, marker="o", ms=3, label=ablation.name)
         unit = "held-out PSNR, dB" if stage == "dvae" else "held-out nats a token"
         axes.set(xlabel="steps", ylabel=unit, title=stage)
         axes.grid(alpha=0.3)

@@ -19,9 +19,12 @@
     if (id && id !== addressed()) history.pushState(null, "", `#${id}`);
   }
 
+  /* Back from a dialog is back to the tab that it lies on. */
   addEventListener("popstate", () => {
-    for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
-    show();
+    const dialogs = document.querySelectorAll("dialog[open]");
+    for (const dialog of dialogs) dialog.close();
+    if (dialogs.length) shown();
+    else show();
   });
   whenThere(() => tab(FIRST), first => {
     show();

@@ -327,11 +327,15 @@ class Studio:
         return ids
 
     def stop_painting(self) -> None:
-        """Stop what is being painted: the job, or the whole sheet that it is part of."""
+        """Stop what is being painted: the job, or the whole sheet that it is part of, between two of its cells too."""
         painting = self.worker.painting
-        if painting is not None and painting.job.sheet_id:
+        if painting is None:
+            upcoming = self.history.queued_jobs()[:1]
+            if upcoming and upcoming[0].sheet_id:
+                self.sheets.stop(upcoming[0].sheet_id)
+        elif painting.job.sheet_id:
             self.sheets.stop(painting.job.sheet_id)
-        elif painting is not None:
+        else:
             self.cancel(painting.job.id)
 
     def running_job(self) -> str | None:

@@ -120,6 +120,20 @@ def test_a_stopped_sheet_paints_only_what_is_missing(start_studio: StartStudio) 
         studio.sheets.resume(sheet_id)
 
 
+def test_a_sheet_is_stopped_between_two_of_its_cells(
+    start_studio: StartStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = start_studio(quick_model(step_seconds=0.04))
+    sheet_id = studio.sheets.start(asked(x=("seed", "1-20")))
+    wait_until(lambda: studio.sheets.view(sheet_id).done >= 1)
+    with monkeypatch.context() as between:  # as the worker is for a moment, when one is done and the next not begun
+        between.setattr(studio.worker, "painting", None)
+        studio.stop_painting()
+    view = finished(studio, sheet_id)
+    assert view.state == "stopped"
+    assert 1 <= view.done < 20
+
+
 def test_a_sheet_survives_a_restart(start_studio: StartStudio) -> None:
     studio = start_studio(quick_model(step_seconds=0.01))
     sheet_id = studio.sheets.start(asked(x=("seed", "1-4")))
@@ -135,6 +149,7 @@ def test_a_sheet_survives_a_restart(start_studio: StartStudio) -> None:
 def test_what_is_queued_elsewhere_goes_before_a_sheet_s_cells(start_studio: StartStudio) -> None:
     studio = start_studio(quick_model(step_seconds=0.05))  # so that the job still waits when it is looked for
     sheet_id = studio.sheets.start(asked(x=("seed", "1-5")))
+    wait_until(lambda: studio.running_job() is not None)
     job = studio.submit(request("a pear"))
     assert studio.queue_order()[0] == job
     assert studio.job(job).position_in_queue == 1

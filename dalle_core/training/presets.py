@@ -49,6 +49,17 @@ class Preset:
         return tuple(stage for stage in STAGES if stage != "dvae" or self.trains_dvae)
 
 
+EMBLEM_128 = Schedules(
+    dvae=Schedule(steps=10_000, batch=64, learning_rate=1.5e-3, cooldown=0.4, ema=0.998, evaluate_every=500),
+    transformer=Schedule(steps=8000, batch=256, learning_rate=1e-3, muon_rate=0.01, warmup=200, cooldown=0.6,
+                         betas=(0.9, 0.95), weight_decay=0.1, ema=0.998, evaluate_every=500),
+    clip=Schedule(steps=3000, batch=384, learning_rate=1e-3, cooldown=0.6, weight_decay=0.1, ema=0.995,
+                  evaluate_every=200),
+    judge=Schedule(steps=4000, batch=128, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
+    grader=Schedule(steps=1500, batch=96, learning_rate=1e-3, warmup=10, cooldown=0.8, weight_decay=0.1,
+                    ema=0.98, evaluate_every=100),
+)  # fmt: skip
+
 PRESETS = {
     # Two CPU cores: 50 minutes for the dVAE, 3 hours for the transformer, 40 minutes for CLIP, 10 for the judge.
     "emblem-64": Preset(
@@ -80,16 +91,7 @@ PRESETS = {
         transformer=TransformerConfig(text_length=32, rows=16, cols=16, layers=8, width=384, heads=6, hidden=1024,
                                       dropout=0.15, sentence=192, outline=0.3),
         clip=CLIPConfig(image_size=128, channels=(64, 128, 192, 256), image_blocks=(1, 1, 1, 1), text_length=32),
-        schedules=Schedules(
-            dvae=Schedule(steps=10_000, batch=64, learning_rate=1.5e-3, cooldown=0.4, ema=0.998, evaluate_every=500),
-            transformer=Schedule(steps=8000, batch=256, learning_rate=1e-3, muon_rate=0.01, warmup=200, cooldown=0.6,
-                                 betas=(0.9, 0.95), weight_decay=0.1, ema=0.998, evaluate_every=500),
-            clip=Schedule(steps=3000, batch=384, learning_rate=1e-3, cooldown=0.6, weight_decay=0.1, ema=0.995,
-                          evaluate_every=200),
-            judge=Schedule(steps=4000, batch=128, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
-            grader=Schedule(steps=1500, batch=96, learning_rate=1e-3, warmup=10, cooldown=0.8, weight_decay=0.1,
-                            ema=0.98, evaluate_every=100),
-        ),
+        schedules=EMBLEM_128,
     ),
     # On the tokens of OpenAI's dVAE (docs/training.md), which is not trained here. Wants a GPU; never run to its end.
     "emblem-256": Preset(
@@ -102,16 +104,7 @@ PRESETS = {
                                       hidden=1024, dropout=0.15, sentence=192, outline=0.3),
         clip=CLIPConfig(image_size=256, patch=8, channels=(64, 128, 192, 256), image_blocks=(1, 1, 1, 1),
                         text_length=32),
-        schedules=Schedules(
-            dvae=Schedule(steps=0),  # there is none
-            transformer=Schedule(steps=8000, batch=64, learning_rate=1e-3, muon_rate=0.01, warmup=200, cooldown=0.6,
-                                 betas=(0.9, 0.95), weight_decay=0.1, ema=0.998, evaluate_every=500),
-            clip=Schedule(steps=3000, batch=384, learning_rate=1e-3, cooldown=0.6, weight_decay=0.1, ema=0.995,
-                          evaluate_every=200),
-            judge=Schedule(steps=4000, batch=128, learning_rate=1e-3, weight_decay=0.1, ema=0.995, evaluate_every=200),
-            grader=Schedule(steps=1500, batch=96, learning_rate=1e-3, warmup=10, cooldown=0.8, weight_decay=0.1,
-                            ema=0.98, evaluate_every=100),
-        ),
+        schedules=replace(EMBLEM_128, dvae=Schedule(steps=0), transformer=replace(EMBLEM_128.transformer, batch=64)),
     ),
     # Seconds: for tests and for a dry run of the very same commands.
     "test": Preset(

@@ -58,6 +58,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def sha256_of_weights(module: "nn.Module") -> str:
+    """Of the names and values of all that a network would store, at single precision."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        positive_zero = tensor.cpu().float() + 0.0  # an average of -0 is 0
+        digest.update(name.encode() + positive_zero.numpy().tobytes())
+    return digest.hexdigest()
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     with atomic_path(path) as staging:
         staging.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

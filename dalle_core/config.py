@@ -71,6 +71,7 @@ class TransformerConfig(NetworkConfig):
     attention: tuple[str, ...] = ("dense",)  # patterns, repeated over the layers; see layers.attention_mask
     attention_kernel: int = 5  # side of the "conv" pattern's window
     sentence: int = 0  # width of a feature of the whole text, told to every image position; 0 has none
+    phrases: bool = False  # whether the features of what a text names are told where it is to stand
     outline: float = 0.0  # weight, in painting, of what the text alone says of a token; wants veiled training
 
     @property

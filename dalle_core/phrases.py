@@ -1,13 +1,15 @@
 """What a prompt names, and where it should be seen: "a cat above a dog", "two apples", 猫在狗的左边.
 
 A contrastive model puts a whole text into one vector, for which a cat above a dog is as good as a dog above a cat. So a
-reranker also looks for each phrase by itself, in the squares of the picture where the prompt has it. Knows words and
-squares; a prompt that it cannot read is left whole.
+reranker also looks for each phrase by itself, in the squares of the picture where the prompt has it, and a transformer
+is told each phrase's vector where it paints it. Knows words and squares; a prompt that it cannot read is left whole.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 Place = tuple[float, float]  # a square's middle, in shares of the picture's side from the picture's own
 
@@ -51,17 +53,19 @@ _ENGLISH = [
     re.compile(rf"{_ONE} (?:and|beside|next to) {_TWO}", re.IGNORECASE),
     re.compile(r"(?P<count>two|three|four|[234]) (?P<one>[^\W\d].*)", re.IGNORECASE),
 ]
+_GROUND_ZH = "(?:在.+|.+背景)?"
 _MEASURE = "[一1]?[个只朵辆条张件顶把颗棵座艘架]"
 _CHINESE = [
-    re.compile(r"(?P<one>.+?)在(?P<two>.+?)的?(?P<side>[左右上下])[边面方]"),
+    re.compile(rf"(?P<one>.+?)在(?P<two>.+?)的?(?P<side>[左右上下])[边面方]{_GROUND_ZH}"),
     re.compile(r"(?P<two>.+?)(?P<side>[左右上下])[边面方]的(?P<one>.+)"),
-    re.compile(r"(?P<one>.+?)在(?P<two>.+?)旁边"),
+    re.compile(rf"(?P<one>.+?)在(?P<two>.+?)旁边{_GROUND_ZH}"),
     re.compile(r"(?P<two>.+?)旁边的(?P<one>.+)"),
     re.compile(rf"(?P<one>{_MEASURE}.+?)和(?P<two>{_MEASURE}.+)"),
     re.compile(r"(?P<one>.{2,}?)和(?P<two>.{2,})"),
     re.compile(r"(?P<count>[两二三四234])[个只朵辆条张件顶把颗棵座艘架](?P<one>.+)"),
 ]
 _ENGLISH_TAIL = re.compile(r",.*| (?:on|in) (?:an? |the )?\w.*", re.IGNORECASE | re.DOTALL)
+_CHINESE_LEAD = re.compile(r"^(?:[^，,]*的[，,])?(?:[a-z ]+风格的)?", re.IGNORECASE)  # 夜空中的，noto 风格的猫
 _CHINESE_TAIL = re.compile(r"[，,].*", re.DOTALL)
 _LEADING = re.compile(rf"^{_MEASURE}")
 
@@ -75,11 +79,40 @@ def readings(prompt: str) -> tuple[Reading, ...]:
     for pattern in _ENGLISH:
         if found := pattern.match(text):
             return _arranged(found.groupdict(), _plain_english)
-    whole = _CHINESE_TAIL.sub("", text)
+    whole = _CHINESE_TAIL.sub("", _CHINESE_LEAD.sub("", text))
     for pattern in _CHINESE:
         if found := pattern.fullmatch(whole):
             return _arranged(found.groupdict(), _plain_chinese)
     return ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The phrases of a prompt, and for each of a picture's tokens, in raster order, which of them it belongs to.
+
+    `owners` (N,) counts them from 1; 0 is the ground's.
+    """
+
+    phrases: tuple[str, ...]
+    owners: np.ndarray
+
+
+def layout(prompt: str, rows: int, cols: int) -> Layout:
+    """By the first of the prompt's readings; without one, all is ground."""
+    owners = np.zeros((rows, cols), dtype=np.int64)
+    ways = readings(prompt)
+    reading = ways[0] if ways else ()
+    for number, phrase in enumerate(reading, start=1):
+        for across, down in phrase.places:
+            owners[np.ix_(_covered(down, rows), _covered(across, cols))] = number
+    return Layout(tuple(phrase.text for phrase in reading), owners.ravel())
+
+
+def _covered(middle: float, count: int) -> np.ndarray:
+    """Which of `count` cells of a side have their middle in the square around `middle`."""
+    middles = (np.arange(count) + 0.5) / count - 0.5
+    covered: np.ndarray = np.flatnonzero(np.abs(middles - middle) <= SIDE / 2)
+    return covered
 
 
 def _arranged(found: dict[str, str | None], plain: Callable[[str], str]) -> tuple[Reading, ...]:

@@ -94,8 +94,10 @@ class _Views:
         return self._seen[place]
 
 
-def square(images: Tensor, centre: Place) -> Tensor:
-    """(B, 3, S, S) → the same shape: what lies around `centre`, in shares of the side from the middle, enlarged."""
-    theta = torch.tensor([[SIDE, 0, 2 * centre[0]], [0, SIDE, 2 * centre[1]]], dtype=images.dtype)
+def square(images: Tensor, *centres: Place) -> Tensor:
+    """(B, 3, S, S) → the same shape: what lies around the centre of each, in shares of the side from the middle,
+    enlarged. One centre is every picture's; otherwise there are B.
+    """
+    theta = torch.tensor([[[SIDE, 0, 2 * across], [0, SIDE, 2 * down]] for across, down in centres], dtype=images.dtype)
     grid = F.affine_grid(theta.to(images.device).expand(len(images), 2, 3), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

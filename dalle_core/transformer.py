@@ -12,6 +12,10 @@ trunk's state at that position. A plain codebook of K codes is the case of a sin
 Sentence: what a text says as a whole is slow to learn through attention alone from few thousand pictures, so a feature
 of the text (CLIP's, as DALL·E 2 gives it its decoder; 2204.06125, section 2.1) may be added wherever an image token is
 predicted.
+
+Phrases: such a feature does not say which of two things stands left. So where a text says what stands where
+(phrases.py), the feature of each thing's own phrase may be added to the places where it is to stand, much as GLIGEN
+(2301.07093) grounds a phrase in its box.
 """
 
 from dataclasses import dataclass
@@ -82,7 +86,7 @@ class DecodeState:
     hidden: Tensor  # (R, C), R rows: conditional ones, then unconditional ones
     position: int  # of the image token being written
     digits: list[Tensor]
-    told: Tensor  # (R, 1, C), or a zero: the sentence's part of every image position
+    told: Tensor  # (R, N, C), or one that broadcasts to it: what each image token is told before it is predicted
 
 
 class Outline:
@@ -133,6 +137,7 @@ class Transformer(nn.Module):
         )
         self.norm = nn.RMSNorm(config.width)
         self.sentence = nn.Linear(config.sentence, config.width, bias=False) if config.sentence else None
+        self.phrase = nn.Linear(config.sentence, config.width, bias=False) if config.phrases else None
         self.head = DigitHead(config.levels, config.width)
         for pattern in set(config.attention):
             mask = attention_mask(pattern, config.text_length, config.rows, config.cols, config.attention_kernel)
@@ -141,18 +146,20 @@ class Transformer(nn.Module):
 
     # --- training ---
 
-    def forward(self, text: Tensor, tokens: Tensor, sentence: Tensor | None = None,
-                shown: Tensor | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
+    def forward(self, text: Tensor, tokens: Tensor, sentence: Tensor | None = None, shown: Tensor | None = None,
+                phrases: Tensor | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
         """(B, T) text ids and (B, N) image tokens → negative log-likelihoods (B, T-1) and (B, N), in nats.
 
         A text position's loss is that of the following text token; every image token has one, the first being
         predicted from the last text position. `sentence` is (B, F) features of unit length, F being the config's; None
         where that is 0. `shown` (B, N) marks the image tokens that later ones may see, in training; None shows all.
+        `phrases` (B, N, F) are features of what stands in each image token's place, 0 where nothing does; None where
+        the config has none.
         """
         self._check(text, tokens)
         digits = split_digits(tokens, self.config.levels)  # (B, N, D)
         shown = None if shown is None else shown[:, :-1]
-        stream = self._stream(text, digits[:, :-1], self._told(sentence, len(text)), shown)  # (B, T+N-1, C)
+        stream = self._stream(text, digits[:, :-1], self._told(sentence, phrases, len(text)), shown)  # (B, T+N-1, C)
         hidden = self._trunk(self.dropout(stream))
         T = text.shape[1]
         return self._text_losses(hidden[:, : T - 1], text[:, 1:]), self.head.losses(hidden[:, T - 1 :], digits)
@@ -167,21 +174,20 @@ class Transformer(nn.Module):
             raise ValueError(f"expected (text, image) lengths {expected}, got {(text.shape[1], tokens.shape[1])}")
 
     def _stream(self, text: Tensor, digits: Tensor, told: Tensor, shown: Tensor | None = None) -> Tensor:
-        """(B, T) and (B, n, D) → (B, T+n, C). The last text position, which predicts a token, is told the sentence."""
+        """(B, T) and (B, n, D) → (B, T+n, C). What a token is told stands one position before it."""
         words = self._embed_text(text)
-        image = self._embed_image(digits, shown=shown) + told
-        return torch.cat([words[:, :-1], words[:, -1:] + told, image], dim=1)
+        image = self._embed_image(digits, shown=shown) + told[:, 1 : digits.shape[1] + 1]
+        return torch.cat([words[:, :-1], words[:, -1:] + told[:, :1], image], dim=1)
 
-    def _told(self, sentence: Tensor | None, batch: int) -> Tensor:
-        """(B, F) → (B, 1, C); a zero where the config has no sentence."""
-        expected = (batch, self.config.sentence) if self.sentence is not None else None
-        found = None if sentence is None else tuple(sentence.shape)
-        if found != expected:
-            raise ValueError(f"expected sentence features of shape {expected}, got {found}")
+    def _told(self, sentence: Tensor | None, phrases: Tensor | None, batch: int) -> Tensor:
+        """(B, F) and (B, N, F) → (B, N, C); a zero for each token where the config has neither."""
+        N, F = self.config.image_length, self.config.sentence
+        _check_features("sentence", sentence, (batch, F) if self.sentence is not None else None)
+        _check_features("phrase", phrases, (batch, N, F) if self.phrase is not None else None)
         if self.sentence is None or sentence is None:
-            return self.norm.weight.new_zeros(())
-        told: Tensor = self.sentence(sentence * self.config.sentence**0.5)  # to a mean square of 1
-        return told.unsqueeze(1)
+            return self.norm.weight.new_zeros(1, 1, 1).expand(batch, N, 1)
+        told: Tensor = self.sentence(sentence * F**0.5).unsqueeze(1).expand(-1, N, -1)  # to a mean square of 1
+        return told if self.phrase is None or phrases is None else told + self.phrase(phrases * F**0.5)
 
     def _embed_text(self, text: Tensor) -> Tensor:
         embedded: Tensor = self.text_embedding(text) + self.text_position.weight
@@ -212,28 +218,29 @@ class Transformer(nn.Module):
 
     # --- decoding ---
 
-    def prefill(self, text: Tensor, prefix: Tensor, sentence: Tensor | None = None,
-                count: int = 1) -> tuple[DecodeState, Tensor]:  # fmt: skip
-        """(R, T) text ids, (R, P) given tokens, (R, F) sentence features or None → the state of `count` pictures each,
-        and the (R·count, L) logits of the next token's first digit. What pictures have in common is read once.
+    def prefill(self, text: Tensor, prefix: Tensor, sentence: Tensor | None = None, count: int = 1,
+                phrases: Tensor | None = None) -> tuple[DecodeState, Tensor]:  # fmt: skip
+        """(R, T) text ids, (R, P) given tokens, (R, F) sentence and (R, N, F) phrase features or None → the state of
+        `count` pictures each, and the (R·count, L) logits of the next token's first digit. What pictures have in common
+        is read once.
         """
-        config, told = self.config, self._told(sentence, len(text))
+        config, told = self.config, self._told(sentence, phrases, len(text))
         stream = self._stream(text, split_digits(prefix, config.levels), told)
         cache = KVCache(config.layers, len(text), config.heads, config.length, config.width // config.heads, stream)
         hidden = self._trunk(stream, cache)[:, -1]
         if count > 1:
             cache.repeat(count)
             hidden = hidden.repeat_interleave(count, dim=0)
-            told = told.repeat_interleave(count, dim=0) if told.ndim else told
+            told = told.repeat_interleave(count, dim=0)
         state = DecodeState(cache, hidden, prefix.shape[1], [], told)
         return state, self._digit_logits(state)
 
-    def outlines(self, text: Tensor, sentence: Tensor | None = None) -> Tensor:
-        """(R, T) text ids, (R, F) sentence features or None → (R, N, C) states for an Outline."""
+    def outlines(self, text: Tensor, sentence: Tensor | None = None, phrases: Tensor | None = None) -> Tensor:
+        """(R, T) text ids, (R, F) sentence and (R, N, F) phrase features or None → (R, N, C) states for an Outline."""
         N = self.config.image_length
         digits = text.new_zeros(len(text), N - 1, len(self.config.levels))
         hidden_tokens = torch.zeros(len(text), N - 1, dtype=torch.bool, device=text.device)
-        stream = self._stream(text, digits, self._told(sentence, len(text)), hidden_tokens)
+        stream = self._stream(text, digits, self._told(sentence, phrases, len(text)), hidden_tokens)
         return self._trunk(stream)[:, text.shape[1] - 1 :]
 
     def next_logits(self, state: DecodeState, digit: Tensor) -> Tensor:
@@ -244,11 +251,19 @@ class Transformer(nn.Module):
             state.hidden = state.hidden + self.head.embedding.one(digit, place)
         else:
             token = torch.stack(state.digits, dim=-1).unsqueeze(1)  # (R, 1, D)
-            state.hidden = self._trunk(self._embed_image(token, state.position) + state.told, state.cache)[:, -1]
+            embedded = self._embed_image(token, state.position)
             state.position += 1
+            told = state.told[:, state.position : state.position + 1]
+            state.hidden = self._trunk(embedded + told, state.cache)[:, -1]
             state.digits = []
         return self._digit_logits(state)
 
     def _digit_logits(self, state: DecodeState) -> Tensor:
         state.hidden, logits = self.head.stage(state.hidden, len(state.digits))
         return logits
+
+
+def _check_features(what: str, features: Tensor | None, expected: tuple[int, ...] | None) -> None:
+    found = None if features is None else tuple(features.shape)
+    if found != expected:
+        raise ValueError(f"expected {what} features of shape {expected}, got {found}")

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dalle_core.checkpoints import check_hash, load_weights, read_json
 from dalle_core.clip import CLIP
+from dalle_core.conditioning import features, read
 from dalle_core.config import CLIPConfig, DVAEConfig, NetworkConfig, TransformerConfig
 from dalle_core.dvae import DiscreteVAE
 from dalle_core.errors import CheckpointError
@@ -31,13 +32,15 @@ IMAGE_TOKENIZER = "image_tokenizer"  # in a config: whose the dVAE is, where it 
 
 @dataclass(frozen=True)
 class Told:
-    """What the transformer is told of G prompts: (G, T) text ids, and (G, F) CLIP features if it takes sentences.
+    """What the transformer is told of G prompts: (G, T) text ids, and if it takes them, CLIP's features: (G, F) of the
+    sentences and (G, N, F) of the phrases in their places.
 
     `outlines` (2, N, C) are the first prompt's and those of what it is held against, if it paints with any.
     """
 
     ids: Tensor
     sentences: Tensor | None
+    phrases: Tensor | None
     outlines: Tensor | None
 
 
@@ -72,23 +75,23 @@ class BundledModel:
             for text in encoded
             if text.cut
         )
-        ids = torch.tensor([text.ids for text in encoded], device=self.device)
-        return Conditioning(tuple(prompts), Told(ids, self._sentences(ids), self._outlines(ids)), notes)
+        return Conditioning(tuple(prompts), self._told(prompts), notes)
 
     @torch.inference_mode()
-    def _outlines(self, ids: Tensor) -> Tensor | None:
-        """Against the prompt that is guided away from; without guidance, against no words at all."""
-        if not self.transformer.config.outline:
-            return None
-        if len(ids) == 1:
-            ids = torch.cat([ids, self.tokenizer.batch([""]).to(self.device)])
-        return self.transformer.outlines(ids, self._sentences(ids))
-
-    @torch.inference_mode()
-    def _sentences(self, ids: Tensor) -> Tensor | None:
-        if not self.transformer.config.sentence:
-            return None
-        return self.clip.encode_texts(ids, self.tokenizer.pad_id)
+    def _told(self, prompts: Sequence[str]) -> Told:
+        """Outlines are held against the prompt that is guided away from; without guidance, against no words at all."""
+        transformer, both = self.transformer, [*prompts, ""][:2]
+        words = read(both, self.tokenizer, transformer.config)
+        ids = torch.from_numpy(words.whole).to(self.device)
+        sentences, phrases = features(words, self.clip, self.tokenizer.pad_id, transformer.config)
+        outlines = transformer.outlines(ids, sentences, phrases) if transformer.config.outline else None
+        own = slice(len(prompts))
+        return Told(
+            ids[own],
+            None if sentences is None else sentences[own],
+            None if phrases is None else phrases[own],
+            outlines,
+        )
 
     @torch.inference_mode()
     def image_to_tokens(self, images: Tensor) -> Tensor:
@@ -112,7 +115,7 @@ class BundledModel:
         told: Told = conditioning.value
         groups = len(conditioning.prompts)
         prefix = prefix_tokens.to(self.device).expand(groups, -1)
-        decode, logits = self.transformer.prefill(told.ids, prefix, told.sentences, count)
+        decode, logits = self.transformer.prefill(told.ids, prefix, told.sentences, count, told.phrases)
         outline = None
         if told.outlines is not None:
             outline = Outline(self.transformer.head, told.outlines, count, prefix.shape[1])

@@ -21,6 +21,7 @@ from dalle_core.training.card import RECORD, model_card, training_record
 from dalle_core.training.compose import compose
 from dalle_core.training.loop import plot_curves
 from dalle_core.training.workshop import Workshop
+from dalle_core.transformer import Transformer
 
 NETWORKS = ("dvae", "transformer", "clip")
 BASELINE_PAIRS = 4000
@@ -114,7 +115,8 @@ def bundle(workshop: Workshop, out: Path, name: str = "") -> Path:
 
 
 def unbundle(source: Path, workshop: Workshop) -> Path:
-    """Take a bundled model up again: its tokenizer and dVAE as they are, transformer and CLIP to train on from there.
+    """Take a bundled model up again: its tokenizer as it is, its networks to train on from there, whatever does not
+    change what the transformer relies upon.
 
     Refuses networks of other shapes than the preset's, and a folder of runs that already holds some. A published dVAE
     must be the workshop's own image tokenizer.
@@ -127,19 +129,30 @@ def unbundle(source: Path, workshop: Workshop) -> Path:
         wanted = getattr(workshop.preset, stage)
         if stage != "dvae":
             wanted = replace(wanted, vocab_size=model.tokenizer.vocab_size)
+        if stage == "transformer" and wanted.phrases and module.config.sentence and not module.config.phrases:
+            module = modules[stage] = told_phrases(module)
         if module.config != wanted:
             raise TrainingError(f"{source.name}'s {stage} is {module.config}, the preset's {wanted}.")
     if not workshop.preset.trains_dvae:
         _check_same_tokens(source, workshop)
         del modules["dvae"]
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / RECORD, read_json(source / CONFIG).get("training", {}))
+    record = read_json(source / CONFIG).get("training", {})
+    write_json(folder / RECORD, {stage: runs for stage, runs in record.items() if stage in modules})
     model.tokenizer.save(folder / "tokenizer.json")
     for stage, module in modules.items():
         (folder / stage).mkdir()
         for name in _taken_up(stage, workshop):
             torch.save(module.state_dict(), folder / stage / f"{name}.pt")
     return folder
+
+
+def told_phrases(transformer: Transformer) -> Transformer:
+    """One that is told phrases, too, and takes what stands in a place at first as it takes what the whole text says."""
+    learner = Transformer(replace(transformer.config, phrases=True))
+    weights = transformer.state_dict()
+    learner.load_state_dict({**weights, "phrase.weight": weights["sentence.weight"]})
+    return learner
 
 
 def _check_same_tokens(source: Path, workshop: Workshop) -> None:
@@ -150,10 +163,9 @@ def _check_same_tokens(source: Path, workshop: Workshop) -> None:
 
 
 def _taken_up(stage: str, workshop: Workshop) -> tuple[str, ...]:
-    """As what: what training goes on from, or the best there is, which other networks are trained upon."""
-    if stage == "clip" and workshop.preset.transformer.sentence:
-        return "start", "best"
-    return ("best",) if stage == "dvae" else ("start",)
+    """As what: what training goes on from, and the best there is, which other networks are trained upon."""
+    relied_upon = stage == "dvae" or (stage == "clip" and workshop.preset.transformer.sentence)
+    return ("start", "best") if relied_upon else ("start",)
 
 
 def _config(model: BundledModel, workshop: Workshop, files: dict[str, str]) -> dict[str, Any]:

@@ -71,7 +71,8 @@ def _english(row: Picture, scene: Scene, rng: np.random.Generator, other: Pictur
         name = with_article(name)
     words = [name]
     if row.style and rng.random() < STYLE_SHARE:
-        words = [_pick(rng, f"{name}, {row.style} style", f"{name}, {row.style}", f"{row.style} {name}",
+        first = f"{name} in {row.style}" if scene.grouped else f"{row.style} {name}"
+        words = [_pick(rng, f"{name}, {row.style} style", f"{name}, {row.style}", first,
                        f"{name} in {row.style} style")]  # fmt: skip
     if ground := _ground_english(scene, rng):
         words.append(ground)

@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dalle_core.rerank import square
+from dalle_core.phrases import Place
 from dalle_core.training.art import ArtSet
 from dalle_core.training.captions import COLOUR_WORDS
 from dalle_core.training.compose import Batch, paint
+from dalle_core.training.glances import glanced, near
 from dalle_core.training.judge import Judge
 from dalle_core.training.objectives import BatchStream
 from dalle_core.training.scenes import MAX_COUNT, Mixture, Part, Scene, parts
@@ -25,7 +26,6 @@ MIXTURE = Mixture(counted=0.25, paired=0.25, as_drawn=0.4, backdrop=0.1)
 GLANCE_CHANNELS = (32, 64, 96, 128)
 TEXTURE_CHANNELS = (32, 64, 96)
 UNKNOWN = -1  # a label that is not asked for
-JITTER = 0.03  # of the side: how far off a square may be
 
 
 class Marks(NamedTuple):
@@ -135,19 +135,18 @@ class GraderObjective:
 
     def lesson(self, batch: Batch, rng: np.random.Generator) -> Lesson:
         """The batch's pictures as they are, or a square of those that hold several icons, with their labels."""
-        art, images, labels = self.stream.art, batch.images.clone(), []
+        art, labels = self.stream.art, []
+        glances: dict[int, Place] = {}
         for i, (row, scene) in enumerate(zip(batch.rows.tolist(), batch.scenes, strict=True)):
             placed = parts(row, scene)
             part = placed[int(rng.integers(len(placed)))]
             if scene.grouped and (scene.other is not None or rng.random() < 0.5):
-                off = rng.uniform(-JITTER, JITTER, 2)
-                centre = (part.shift[0] + float(off[0]), part.shift[1] + float(off[1]))
-                images[i] = square(batch.images[i : i + 1], centre)[0]
+                glances[i] = near(part, rng)
                 labels.append((*self._named(art, part), UNKNOWN))
             else:
                 concept, style = self._named(art, part)
                 labels.append((UNKNOWN if scene.grouped else concept, style, scene.count - 1))
-        return Lesson(images, *torch.tensor(labels).T)
+        return Lesson(glanced(batch.images, glances), *torch.tensor(labels).T)
 
     def _named(self, art: ArtSet, part: Part) -> tuple[int, int]:
         """Numbers of concept and style; a red heart that was turned blue is no red heart any more."""

@@ -13,12 +13,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dalle_core.clip import CLIP, contrastive_loss
+from dalle_core.conditioning import Words, features, read
 from dalle_core.device import moved
 from dalle_core.dvae import DiscreteVAE
 from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.training.art import ArtSet, Half
 from dalle_core.training.compose import Batch, Draft, compose, draft, painted
+from dalle_core.training.glances import with_glances
 from dalle_core.training.judge import Judge
 from dalle_core.training.scenes import Mixture
 from dalle_core.training.world import ALONE, World
@@ -173,12 +175,12 @@ class DVAEObjective:
 @dataclass(frozen=True)
 class Lesson:
     """One batch of text and pictures: (B, T) ids as the transformer reads them, perhaps in more pieces than need be;
-    (B, T) ids of the same captions as CLIP reads them; (B, N) which image tokens later ones may see.
+    the same captions as CLIP reads them; (B, N) which image tokens later ones may see.
     """
 
     plan: Draft
     text: np.ndarray
-    plain: np.ndarray
+    words: Words
     shown: np.ndarray
 
 
@@ -188,6 +190,7 @@ class TransformerObjective:
     TEXT_WEIGHT, IMAGE_WEIGHT = 1 / 8, 7 / 8  # the paper's (2102.12092, section 2.2)
     UNCONDITIONAL_SHARE = 0.1  # of captions are left out, which is what guidance needs
     BPE_DROPOUT = 0.1
+    UNPLACED_SHARE = 0.15  # of captions are not told where things stand, as a prompt that cannot be read is not
 
     def __init__(self, model: Transformer, dvae: DiscreteVAE | OpenAIDVAE, tokenizer: TextTokenizer,
                  stream: BatchStream, clip: CLIP | None) -> None:  # fmt: skip
@@ -203,7 +206,7 @@ class TransformerObjective:
     def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
         lesson = self._lessons.at(step, batch, seed)
         images = self.stream.paint(lesson.plan).images
-        text_loss, image_loss = self._losses(lesson.text, lesson.plain, images, torch.from_numpy(lesson.shown))
+        text_loss, image_loss = self._losses(lesson.text, lesson.words, images, torch.from_numpy(lesson.shown))
         total = self.TEXT_WEIGHT * text_loss + self.IMAGE_WEIGHT * image_loss
         return total, {"text": text_loss.detach(), "image": image_loss.detach()}
 
@@ -213,8 +216,9 @@ class TransformerObjective:
         pairs = zip(plan.captions, streams, strict=True)
         captions = ["" if rng.random() < self.UNCONDITIONAL_SHARE else caption for caption, rng in pairs]
         text = np.array([self._encode(caption, rng) for caption, rng in zip(captions, streams, strict=True)])
-        plain = self.tokenizer.batch(captions).numpy()
-        return Lesson(plan, text, plain, np.stack([self._shown(rng) for rng in streams]))
+        words = read(captions, self.tokenizer, self.model.config)
+        words.owners[[rng.random() < self.UNPLACED_SHARE for rng in streams]] = 0
+        return Lesson(plan, text, words, np.stack([self._shown(rng) for rng in streams]))
 
     def _encode(self, caption: str, rng: np.random.Generator) -> tuple[int, ...]:
         dropout = self.BPE_DROPOUT if rng.random() < 0.5 else 0.0
@@ -225,28 +229,36 @@ class TransformerObjective:
         share = 1.0 if rng.random() >= self.stream.mixture.veiled else rng.random() ** 2
         return rng.random(self.model.config.image_length) < share
 
-    def _losses(self, text_ids: np.ndarray, plain_ids: np.ndarray, images: Tensor,
+    def _losses(self, text_ids: np.ndarray, words: Words, images: Tensor,
                 shown: Tensor | None = None) -> tuple[Tensor, Tensor]:  # fmt: skip
         device = next(self.model.parameters()).device
         text = moved(torch.from_numpy(text_ids), device)
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             tokens = self.dvae.encode(images.to(device))  # codes are rounded: bf16 would give others
-            plain = moved(torch.from_numpy(plain_ids), device)
-            sentences = self.clip.encode_texts(plain, self.tokenizer.pad_id) if self.clip else None
-        text_nll, image_nll = self.model(text, tokens, sentences, None if shown is None else moved(shown, device))
+            sentences, phrases = self._features(words)
+        shown = None if shown is None else moved(shown, device)
+        text_nll, image_nll = self.model(text, tokens, sentences, shown, phrases)
         real = text[:, 1:] != self.tokenizer.pad_id
-        words = self.stream.world.mean(real.sum().float()).clamp_min(1)  # each word of the batch counts the same
-        return (text_nll * real).sum() / words, image_nll.mean()
+        count = self.stream.world.mean(real.sum().float()).clamp_min(1)  # each word of the batch counts the same
+        return (text_nll * real).sum() / count, image_nll.mean()
+
+    def _features(self, words: Words) -> tuple[Tensor | None, Tensor | None]:
+        return features(words, self.clip, self.tokenizer.pad_id, self.model.config) if self.clip else (None, None)
 
     def evaluate(self) -> dict[str, float]:
-        texts = [self.tokenizer.batch(batch.captions).numpy() for batch in self.held]
-        pairs = [self._losses(text, text, batch.images) for text, batch in zip(texts, self.held, strict=True)]
+        texts = [read(batch.captions, self.tokenizer, self.model.config) for batch in self.held]
+        pairs = [self._losses(words.whole, words, batch.images) for words, batch in zip(texts, self.held, strict=True)]
         text, image = (float(torch.stack(part).mean()) for part in zip(*pairs, strict=True))
         return {"loss": image, "text": text, "bits_per_token": image / math.log(2)}
 
 
 class CLIPObjective:
-    """Tell each picture's caption from the others of its batch, and the other way round."""
+    """Tell each picture's caption from the others of its batch, and the other way round.
+
+    Half of the pictures of several icons are seen one icon at a time, as the reranker looks at them.
+    """
+
+    GLANCES = 0.5
 
     def __init__(self, model: CLIP, tokenizer: TextTokenizer, stream: BatchStream) -> None:
         self.model = model
@@ -255,7 +267,9 @@ class CLIPObjective:
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
 
     def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
-        logits = self._logits(self.stream.at(step, batch, seed), self.stream.world)
+        first, drawn = self.stream.world.share(batch).start, self.stream.at(step, batch, seed)
+        drawn = with_glances(self.stream.art, drawn, self.GLANCES, (seed, 6, step), first)
+        logits = self._logits(drawn, self.stream.world)
         hits = (logits.argmax(1) == torch.arange(len(logits), device=logits.device)).float().mean()
         return contrastive_loss(logits), {"top1": hits}
 

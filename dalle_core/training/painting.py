@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dalle_core.checkpoints import atomic_path
+from dalle_core.checkpoints import atomic_path, sha256_of_weights
 from dalle_core.families.bundled import BundledModel
 from dalle_core.generate import Candidate, Finished, GenerationRequest, generate, rerank, wanted
 
@@ -49,9 +49,6 @@ class Easel:
 
 def _identity(model: BundledModel) -> str:
     """Of all that the tokens depend on: weights, their layout, the vocabulary and the encoder of sentences."""
-    digest = hashlib.sha256(repr(model.transformer.config).encode())
-    digest.update(model.tokenizer.library.to_str().encode())
-    for module in (model.transformer, model.reranker.clip.text_encoder):
-        for name, tensor in sorted(module.state_dict().items()):
-            digest.update(name.encode() + tensor.cpu().float().numpy().tobytes())
-    return digest.hexdigest()
+    parts = [repr(model.transformer.config), model.tokenizer.library.to_str()]
+    parts += [sha256_of_weights(module) for module in (model.transformer, model.reranker.clip.text_encoder)]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()

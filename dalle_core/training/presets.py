@@ -49,6 +49,7 @@ class Preset:
         return tuple(stage for stage in STAGES if stage != "dvae" or self.trains_dvae)
 
 
+EMBLEM_MIXTURE = Mixture(counted=0.12, paired=0.4, backdrop=0.08, recolour=0.25, moved=0.6)
 EMBLEM_128 = Schedules(
     dvae=Schedule(steps=10_000, batch=64, learning_rate=1.5e-3, cooldown=0.4, ema=0.998, evaluate_every=500),
     transformer=Schedule(steps=8000, batch=256, learning_rate=1e-3, muon_rate=0.01, warmup=200, cooldown=0.6,
@@ -86,10 +87,10 @@ PRESETS = {
         name="emblem-128",
         render_size=256,
         captions=60_000,
-        mixture=Mixture(counted=0.1, paired=0.18, backdrop=0.08, moved=0.6),
+        mixture=EMBLEM_MIXTURE,
         dvae=DVAEConfig(image_size=128, channels=(96, 256)),
         transformer=TransformerConfig(text_length=32, rows=16, cols=16, layers=8, width=384, heads=6, hidden=1024,
-                                      dropout=0.15, sentence=192, outline=0.3),
+                                      dropout=0.15, sentence=192, phrases=True, outline=0.3),
         clip=CLIPConfig(image_size=128, channels=(64, 128, 192, 256), image_blocks=(1, 1, 1, 1), text_length=32),
         schedules=EMBLEM_128,
     ),
@@ -98,10 +99,10 @@ PRESETS = {
         name="emblem-256",
         render_size=256,
         captions=60_000,
-        mixture=Mixture(counted=0.1, paired=0.18, backdrop=0.08, moved=0.6),
+        mixture=EMBLEM_MIXTURE,
         dvae=OpenAIDVAEConfig(),
         transformer=TransformerConfig(text_length=32, rows=32, cols=32, levels=(8192,), layers=8, width=384, heads=6,
-                                      hidden=1024, dropout=0.15, sentence=192, outline=0.3),
+                                      hidden=1024, dropout=0.15, sentence=192, phrases=True, outline=0.3),
         clip=CLIPConfig(image_size=256, patch=8, channels=(64, 128, 192, 256), image_blocks=(1, 1, 1, 1),
                         text_length=32),
         schedules=replace(EMBLEM_128, dvae=Schedule(steps=0), transformer=replace(EMBLEM_128.transformer, batch=64)),
@@ -115,7 +116,7 @@ PRESETS = {
         dvae=DVAEConfig(image_size=32, channels=(8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1),
                         sharpen_channels=8, levels=(5, 4)),
         transformer=TransformerConfig(vocab_size=512, text_length=16, rows=4, cols=4, levels=(5, 4), layers=2, width=32,
-                                      heads=2, hidden=64, dropout=0.1, sentence=16, outline=0.5),
+                                      heads=2, hidden=64, dropout=0.1, sentence=16, phrases=True, outline=0.5),
         clip=CLIPConfig(image_size=32, channels=(8, 16), image_blocks=(1, 1), vocab_size=512, text_length=16,
                         text_layers=1, text_width=16, text_heads=2, dim=16),
         schedules=Schedules(
@@ -178,6 +179,8 @@ def _check_agreement(preset: Preset) -> None:
     ):
         if one != other:
             raise TrainingError(f"{what} must be equal, but are {one} and {other}; override both")
+    if transformer.phrases and not transformer.sentence:
+        raise TrainingError("transformer.phrases wants transformer.sentence: both are features of CLIP's")
 
 
 def _replaced(target: Any, path: list[str], text: str, whole: str) -> Any:
@@ -193,8 +196,10 @@ def _parsed(old: Any, text: str, path: str) -> Any:
     try:
         if isinstance(old, tuple):
             return tuple(type(old[0])(part) for part in text.split(","))
+        if isinstance(old, bool):
+            return {"true": True, "false": False}[text.lower()]
         if isinstance(old, str | int | float):
             return type(old)(text)
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         raise TrainingError(f"{path}: expected a value like {old!r}, found {text!r}") from error
     raise TrainingError(f"{path} is a group of settings; name one of its fields")

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dalle_core.checkpoints import read_json, sha256_of, write_json
+from dalle_core.checkpoints import read_json, sha256_of, sha256_of_weights, write_json
 from dalle_core.clip import CLIP
 from dalle_core.config import DVAEConfig
 from dalle_core.dvae import DiscreteVAE
@@ -159,7 +159,19 @@ class Workshop:
     def _hash(self, part: str) -> str:
         if part == "dvae" and not self.preset.trains_dvae:
             return self.published.spec.sha256
-        return sha256_of(self.folder / part / "best.pt")
+        relied = self._relied_upon(part, self.trained(part))
+        if not relied:
+            return sha256_of(self.folder / part / "best.pt")
+        return hashlib.sha256("".join(map(sha256_of_weights, relied)).encode()).hexdigest()
+
+    def _relied_upon(self, stage: str, network: Any) -> tuple[nn.Module, ...]:
+        """What the transformer knows of another network, and what must stay as it is where both are taken up again: a
+        dVAE's codes, while its decoder learns on, and what CLIP makes of texts, towards which its image encoder then
+        learns (LiT; Zhai et al., 2111.07991).
+        """
+        if stage == "dvae":
+            return network.encoder, network.quantizer
+        return (network.text_encoder,) if stage == "clip" and self.preset.transformer.sentence else ()
 
     def _parts(self, stage: str) -> tuple[str, ...]:
         """The networks that a stage's own is trained upon."""
@@ -201,6 +213,9 @@ class Workshop:
     def objective(self, stage: str) -> Objective:
         stream = self.judged_stream() if stage == "judge" else self.stream()
         network: Any = self.build(stage)
+        if (self.folder / stage / "start.pt").exists():
+            for part in self._relied_upon(stage, network):
+                part.requires_grad_(False)
         if stage == "dvae":
             return DVAEObjective(network, stream, self.preset.schedules.dvae.steps)
         if stage == "judge":

@@ -88,6 +88,18 @@ def test_what_the_text_alone_says_is_added_to_the_first_prompts_logits(
         outline.take(digits)
 
 
+def test_each_thing_is_told_where_the_prompt_has_it(model: BundledModel) -> None:
+    told = model.encode_prompts(["a red disc left of a blue box", ""]).value
+    features = model.clip.encode_texts(model.tokenizer.batch(["a red disc", "a blue box"]), model.tokenizer.pad_id)
+    places = told.phrases[0].view(4, 4, -1)
+    torch.testing.assert_close(places[1:3, :2], features[0].expand(2, 2, -1))
+    torch.testing.assert_close(places[1:3, 2:], features[1].expand(2, 2, -1))
+    assert not places[[0, 3]].any()
+    assert not told.phrases[1].any()
+    other = model.encode_prompts(["a red disc right of a blue box"]).value
+    torch.testing.assert_close(other.phrases[0].view(4, 4, -1)[1:3, 2:], features[0].expand(2, 2, -1))
+
+
 def test_the_same_seed_paints_the_same_picture(model: BundledModel) -> None:
     request = GenerationRequest("blue box", count=4, keep=1, batch_width=4, seed=11)
     first, again = finish(model, request), finish(model, request)

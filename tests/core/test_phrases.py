@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dalle_core.clip import CLIP
 from dalle_core.config import CLIPConfig
-from dalle_core.phrases import ARRANGED, BOTTOM, LEFT, PLACES, RIGHT, TOP, readings
+from dalle_core.phrases import ARRANGED, BOTTOM, LEFT, PLACES, RIGHT, TOP, layout, readings
 from dalle_core.rerank import CLIPReranker
 from dalle_core.tokenizers import train_tokenizer
 
@@ -24,6 +24,10 @@ from dalle_core.tokenizers import train_tokenizer
         ("猫在狗的左边", ("猫", LEFT), ("狗", RIGHT)),
         ("红色的苹果在杯子上面，蓝色背景", ("红色的苹果", TOP), ("杯子", BOTTOM)),
         ("杯子下面的一个苹果", ("苹果", BOTTOM), ("杯子", TOP)),
+        ("夜空中的，杯子下面的苹果", ("苹果", BOTTOM), ("杯子", TOP)),
+        ("noto 风格的猫在狗的右边，蓝色背景", ("猫", RIGHT), ("狗", LEFT)),
+        ("猫在狗的左边在草地上", ("猫", LEFT), ("狗", RIGHT)),
+        ("猫在狗的上面黑色到紫色渐变背景", ("猫", TOP), ("狗", BOTTOM)),
     ],
 )
 def test_two_things_and_their_sides(prompt: str, first: tuple[str, object], second: tuple[str, object]) -> None:
@@ -40,6 +44,7 @@ def test_two_things_and_their_sides(prompt: str, first: tuple[str, object], seco
         ("红色的苹果和蓝色的杯子", ["红色的苹果", "蓝色的杯子"]),
         ("苹果在香蕉旁边", ["苹果", "香蕉"]),
         ("香蕉旁边的苹果", ["苹果", "香蕉"]),
+        ("苹果在香蕉旁边黄色背景", ["苹果", "香蕉"]),
     ],
 )
 def test_two_things_without_a_side_may_stand_either_way(prompt: str, names: list[str]) -> None:
@@ -70,6 +75,34 @@ def test_several_of_one(prompt: str, count: int, name: str) -> None:
 )  # fmt: skip
 def test_one_thing_is_left_whole(prompt: str) -> None:
     assert readings(prompt) == ()
+
+
+def drawn(prompt: str, side: int = 8) -> list[str]:
+    """Which phrase each token belongs to, a string a row."""
+    return ["".join(map(str, row)) for row in layout(prompt, side, side).owners.reshape(side, side).tolist()]
+
+
+class TestLayout:
+    def test_two_things_have_a_square_each(self) -> None:
+        assert layout("a cat above a dog", 8, 8).phrases == ("a cat", "a dog")
+        assert drawn("a cat above a dog") == ["00111100"] * 4 + ["00222200"] * 4
+        ground = ["00000000"] * 2
+        assert drawn("a cat right of a dog") == ground + ["22221111"] * 4 + ground
+
+    def test_without_a_side_the_first_stands_left(self) -> None:
+        assert drawn("a cat and a dog")[4] == "11112222"
+        assert drawn("狗旁边的猫")[4] == "11112222"
+        assert layout("狗旁边的猫", 8, 8).phrases == ("猫", "狗")
+
+    def test_each_of_several_is_the_same_phrases(self) -> None:
+        assert layout("three cats", 8, 8).phrases == ("cats",)
+        assert drawn("three cats") == ["00111100"] * 4 + ["11111111"] * 4
+        assert drawn("four cats") == ["11111111"] * 8
+
+    @pytest.mark.parametrize("prompt", ["", "a cat", "five cats"])
+    def test_what_names_but_one_thing_is_all_ground(self, prompt: str) -> None:
+        assert layout(prompt, 8, 8).phrases == ()
+        assert drawn(prompt) == ["00000000"] * 8
 
 
 COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}

@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from dalle_core.errors import TrainingError
+from dalle_core.families.bundled import load_bundled
 from dalle_core.training.__main__ import main
 from dalle_core.training.card import training_record
 from dalle_core.training.loop import Run, read_metrics
@@ -126,6 +127,8 @@ def test_any_field_can_be_overridden() -> None:
         ({"transformer.depth": "8"}, "'depth' is not one of"),
         ({"transformer.layers": "many"}, "transformer.layers: expected a value like 6, found 'many'"),
         ({"transformer": "8"}, "group of settings"),
+        ({"transformer.phrases": "no"}, "transformer.phrases: expected a value like False, found 'no'"),
+        ({"transformer.phrases": "true", "transformer.sentence": "0"}, "phrases wants transformer.sentence"),
         ({"dvae.levels": "8,5,5,5"}, r"dvae.levels and transformer.levels must be equal, but are \(8, 5, 5, 5\)"),
     ],
 )
@@ -165,6 +168,42 @@ def test_a_finished_model_is_taken_up_again(project: Path, model_folder: Path, t
     assert all(torch.equal(averages[0]["model"][name], averages[1]["model"][name]) for name in started)
     moved = averages[0]["model"]["blocks.0.attention.qkv.weight"] - started["blocks.0.attention.qkv.weight"]
     assert 0 < float(moved.abs().max()) < 0.2
+
+
+@pytest.mark.parametrize(("stage", "kept", "learnt"), [("clip", "text_encoder.", "image_encoder."),
+                                                       ("dvae", "encoder.", "decoder.")])  # fmt: skip
+def test_what_the_transformer_relies_upon_stays_as_it_was(
+    project: Path, model_folder: Path, tmp_path: Path, stage: str, kept: str, learnt: str
+) -> None:
+    """So the transformer of a model that was taken up fits what is trained beside it."""
+    common = ["--preset", "test", "--art", str(project / "art"), "--device", "cpu", "--precision", "fp32",
+              "--runs", str(tmp_path)]  # fmt: skip
+    assert main(["unbundle", str(model_folder), *common]) == 0
+    assert main(["transformer", *common, "--until", "6"]) == 0
+    assert main([stage, *common]) == 0
+    before, after = load_file(model_folder / f"{stage}.safetensors"), Workshop(
+        preset("test"), project / "art", tmp_path, torch.device("cpu")
+    ).trained(stage).state_dict()  # fmt: skip
+    changed = {name for name in after if not torch.equal(after[name], before[name].float())}
+    assert not [name for name in changed if name.startswith(kept)]
+    assert [name for name in changed if name.startswith(learnt)]
+    assert main(["bundle", *common, "--out", str(tmp_path / "out")]) == 0
+
+
+def test_a_model_that_was_not_told_phrases_learns_to_be(project: Path, tmp_path: Path) -> None:
+    """It begins by taking what stands in a place as it takes what the whole text says."""
+    common = ["--preset", "test", "--art", str(project / "art"), "--device", "cpu", "--precision", "fp32"]
+    made = [*common, "--runs", str(tmp_path / "a"), "--set", "transformer.phrases=false"]
+    for stage in ("text", "dvae", "clip", "transformer"):
+        assert main([stage, *made]) == 0
+    assert main(["bundle", *made, "--out", str(tmp_path)]) == 0
+    model = load_bundled(tmp_path / "my-test", torch.device("cpu"))
+    assert model.transformer.phrase is None
+    assert model.encode_prompts(["two red discs"]).value.phrases is None
+    assert main(["unbundle", str(tmp_path / "my-test"), *common, "--runs", str(tmp_path / "b")]) == 0
+    weights = torch.load(tmp_path / "b" / "test" / "transformer" / "start.pt", weights_only=True)
+    assert torch.equal(weights["phrase.weight"], weights["sentence.weight"])
+    assert main(["transformer", *common, "--runs", str(tmp_path / "b"), "--until", "2"]) == 0
 
 
 def test_a_model_is_not_taken_up_over_other_runs(

@@ -35,6 +35,17 @@ def random_sentences(batch: int = 3) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.randn(batch, 7, generator=torch.Generator().manual_seed(2)), dim=-1)
 
 
+@pytest.fixture(scope="module")
+def grounded() -> Transformer:
+    """One that takes features of what stands in each token's place, too."""
+    torch.manual_seed(0)
+    return Transformer(replace(TINY, sentence=7, phrases=True)).eval().requires_grad_(False)
+
+
+def random_phrases(batch: int = 3) -> torch.Tensor:
+    return torch.randn(batch, TINY.image_length, 7, generator=torch.Generator().manual_seed(3))
+
+
 def random_batch(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     text = torch.randint(0, TINY.vocab_size, (batch, TINY.text_length), generator=generator)
@@ -42,10 +53,10 @@ def random_batch(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def decoded_nll(network: Transformer, text: torch.Tensor, tokens: torch.Tensor, prefix: int,
-                sentence: torch.Tensor | None = None) -> torch.Tensor:  # fmt: skip
+                sentence: torch.Tensor | None = None, phrases: torch.Tensor | None = None) -> torch.Tensor:  # fmt: skip
     """Negative log-likelihood of tokens[prefix:], taken one digit at a time through the cache."""
     digits = split_digits(tokens, TINY.levels)
-    state, logits = network.prefill(text, tokens[:, :prefix], sentence)
+    state, logits = network.prefill(text, tokens[:, :prefix], sentence, phrases=phrases)
     columns = []
     for position in range(prefix, TINY.image_length):
         total = torch.zeros(len(text))
@@ -71,6 +82,35 @@ def test_cached_decoding_equals_one_pass_when_told_a_sentence(told: Transformer,
     _, image_nll = told(text, tokens, sentence)
     decoded = decoded_nll(told, text, tokens, prefix, sentence)
     torch.testing.assert_close(decoded, image_nll[:, prefix:], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("prefix", [0, 4])
+def test_cached_decoding_equals_one_pass_when_told_phrases(grounded: Transformer, prefix: int) -> None:
+    (text, tokens), sentence, phrases = random_batch(), random_sentences(), random_phrases()
+    _, image_nll = grounded(text, tokens, sentence, phrases=phrases)
+    decoded = decoded_nll(grounded, text, tokens, prefix, sentence, phrases)
+    torch.testing.assert_close(decoded, image_nll[:, prefix:], atol=1e-5, rtol=0)
+    states = grounded.outlines(text, sentence, phrases)
+    unseen = grounded(text, tokens, sentence, torch.zeros_like(tokens, dtype=torch.bool), phrases)[1]
+    torch.testing.assert_close(grounded.head.losses(states, split_digits(tokens, TINY.levels)), unseen)
+
+
+def test_a_phrase_is_told_where_its_token_is_predicted_and_not_before(grounded: Transformer) -> None:
+    (text, tokens), sentence, phrases = random_batch(), random_sentences(), random_phrases()
+    other = phrases.clone()
+    other[:, 5] *= -1
+    before, after = (grounded(text, tokens, sentence, phrases=each) for each in (phrases, other))
+    assert torch.equal(before[0], after[0])
+    assert torch.equal(before[1][:, :5], after[1][:, :5])
+    assert bool((before[1][:, 5:] != after[1][:, 5:]).all())
+
+
+def test_phrases_of_the_wrong_shape_or_none_are_refused(grounded: Transformer, told: Transformer) -> None:
+    (text, tokens), sentence = random_batch(), random_sentences()
+    with pytest.raises(ValueError, match=r"phrase features of shape \(3, 12, 7\), got None"):
+        grounded(text, tokens, sentence)
+    with pytest.raises(ValueError, match=r"phrase features of shape None, got \(3, 12, 7\)"):
+        told(text, tokens, sentence, phrases=random_phrases())
 
 
 def test_several_pictures_of_one_text_are_as_if_each_had_read_it(told: Transformer) -> None:

@@ -17,6 +17,7 @@ NAMES = {
     "batch_width": "Batch width",
     "source_tokens": "Original's tokens",
     "strength": "Strength",
+    "strength_version": "Strength's scale",
 }
 ELSEWHERE = frozenset({"seed", "keep", "slot", "rerank_text", "prefix_tokens"})  # told otherwise, or of the job alone
 NOTHING = "–"

@@ -75,7 +75,10 @@ def request_from_dict(values: dict[str, Any]) -> GenerationRequest:
     if "prompt" not in values:
         raise RecipeError("The request has no prompt.")
     hints = get_type_hints(GenerationRequest)
-    return GenerationRequest(**{name: _typed(name, value, hints[name]) for name, value in values.items()})
+    request = GenerationRequest(**{name: _typed(name, value, hints[name]) for name, value in values.items()})
+    if request.varies and "strength_version" not in values:
+        return replace(request, strength_version=1)  # it is from before there was a second
+    return request
 
 
 def stack_key(request_json: str, model: str) -> str:

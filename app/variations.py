@@ -15,7 +15,7 @@ from app.models import OWN_SAMPLING
 from app.sources import WHOLE, Source, Sources, painted
 from app.views import IMPORT, VARIATION, Departure
 from app.worker import Worker
-from dalle_core.request import GenerationRequest
+from dalle_core.request import STRENGTH_VERSION, GenerationRequest
 
 if TYPE_CHECKING:
     from dalle_core.families.base import ImageModel, ModelSpec
@@ -54,7 +54,7 @@ class Variations:
             own = replace(own, **asdict(status.sampling or OWN_SAMPLING))
         request = replace(
             own, strength=strength, count=COUNT, keep=KEEP, seed=secrets.randbelow(RANDOM_SEEDS), batch_width=0, slot=0,
-            prefix_tokens=(), rerank_text=None,
+            prefix_tokens=(), rerank_text=None, strength_version=STRENGTH_VERSION,
         )  # fmt: skip
         return self.start(request, self._sources.prepare(None, image_id, None, WHOLE))
 

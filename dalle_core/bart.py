@@ -159,24 +159,37 @@ class ImageDecoder(nn.Module):
 
     def prefill(self, encoded: Tensor, mask: Tensor, prefix: Tensor) -> tuple[DecodeState, Tensor]:
         """(G, S, C) texts and (R, P) given tokens → the state and the (R, K) logits of the next token."""
+        state, hidden = self._begin(encoded, mask, prefix)
+        return state, self._logits(hidden[:, -1])
+
+    def next_logits(self, state: DecodeState, tokens: Tensor) -> Tensor:
+        """Take the (R,) tokens chosen; (R, K) logits of the next."""
+        return self._logits(self._read(state, tokens.unsqueeze(1))[:, -1])
+
+    def forced_logits(self, encoded: Tensor, mask: Tensor, tokens: Tensor) -> Tensor:
+        """(G, S, C) texts and (R, N) tokens → the (R, N, K) logits of each token, given those before it."""
+        return self._logits(self._begin(encoded, mask, tokens[:, :-1])[1])
+
+    def _begin(self, encoded: Tensor, mask: Tensor, prefix: Tensor) -> tuple[DecodeState, Tensor]:
         config = self.config
         text = [layer.read(encoded) for layer in self.layers]  # type: ignore[operator]  # a list of modules knows no more
         head_dim = config.width // config.heads
         cache = KVCache(config.layers, len(prefix), config.heads, config.image_length, head_dim, encoded)
         state = DecodeState(text, mask, cache)
         start = prefix.new_full((len(prefix), 1), config.start_token)
-        return state, self._step(state, torch.cat([start, prefix], dim=1))
+        return state, self._read(state, torch.cat([start, prefix], dim=1))
 
-    def next_logits(self, state: DecodeState, tokens: Tensor) -> Tensor:
-        """Take the (R,) tokens chosen; (R, K) logits of the next."""
-        return self._step(state, tokens.unsqueeze(1))
-
-    def _step(self, state: DecodeState, tokens: Tensor) -> Tensor:
+    def _read(self, state: DecodeState, tokens: Tensor) -> Tensor:
+        """(R, T) more tokens → (R, T, C)."""
         begin, T = state.cache.filled, tokens.shape[1]
         x = self.embed_tokens(tokens) + self.embed_positions.weight[begin : begin + T]
         x = self.layernorm_embedding(x)
         for layer, block in enumerate(self.layers):
             x = block(x, state, layer)
         state.cache.filled += T
-        logits: Tensor = self.lm_head(self.final_ln(x[:, -1]))
-        return logits[:, : self.config.codebook_size]
+        hidden: Tensor = x
+        return hidden
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        logits: Tensor = self.lm_head(self.final_ln(hidden))
+        return logits[..., : self.config.codebook_size]

@@ -15,8 +15,8 @@ from torch import Tensor
 from dalle_core.errors import RequestError
 from dalle_core.families.base import Conditioning, ImageModel, Reranker
 from dalle_core.request import GenerationRequest
-from dalle_core.sampling import sample, uniform_streams
-from dalle_core.variation import Pull
+from dalle_core.sampling import combine_guidance, sample, uniform_streams
+from dalle_core.variation import Pull, fixed_firmness, measured_firmness
 
 __all__ = [
     "Candidate",
@@ -125,10 +125,10 @@ def generate(
     conditioning = model.encode_prompts(_prompts(request))
     yield Started(request, conditioning.notes + _ranking_notes(reranker, request))
     started = time.monotonic()
-    painter = _Painter(model, request, cancelled, previews, frozenset(each.index for each in earlier))
+    painter = _Painter(model, request, conditioning, cancelled, previews, frozenset(each.index for each in earlier))
     finished = list(earlier)
     for first in painter.starts:
-        yield from painter.paint(first, conditioning)
+        yield from painter.paint(first)
         if painter.stopped:
             break
         finished += painter.batch
@@ -176,8 +176,9 @@ def measure_pace(model: ImageModel, request: GenerationRequest) -> None:
         times.append(time.monotonic())
         return len(times) > MEASURED_STEPS or (len(times) > 2 and times[-1] - times[0] > MEASURED_SECONDS)
 
-    painter = _Painter(model, request, enough, previews=False, done=frozenset())
-    for _ in painter.paint(0, model.encode_prompts(_prompts(request))):
+    conditioning = model.encode_prompts(_prompts(request))
+    painter = _Painter(model, request, conditioning, enough, previews=False, done=frozenset())
+    for _ in painter.paint(0):
         pass
     if painter.stopped:
         step = (times[-1] - times[1]) / (len(times) - 2)  # the first one reads the prompt, too
@@ -205,12 +206,29 @@ def check(model: ImageModel, request: GenerationRequest) -> None:
             raise RequestError(f"The {what} must lie in 0..{spec.codebook_size - 1}, the codebook of {spec.name}.")
 
 
+def _pull(model: ImageModel, request: GenerationRequest, conditioning: Conditioning) -> Pull:
+    """Towards the source, as firmly as its strength asks of this model for these words, below what is given."""
+    source, levels = torch.tensor(request.source_tokens), model.spec.levels
+    if request.strength_version == 1:
+        return Pull(source, levels, fixed_firmness(request.strength))
+    given = len(request.prefix_tokens)
+    tokens = torch.cat([torch.tensor(request.prefix_tokens, dtype=torch.int64), source[given:]])
+    forced = [
+        combine_guidance(logits[:, given:].float(), request.guidance_scale)
+        for logits in model.forced_logits(conditioning, tokens)
+    ]
+    return Pull(
+        source, levels, measured_firmness(request.strength, forced, source[given:], levels, request.temperature)
+    )
+
+
 @dataclass
 class _Painter:
     """Paints one micro-batch at a time, telling how far it is."""
 
     model: ImageModel
     request: GenerationRequest
+    conditioning: Conditioning
     cancelled: Callable[[], bool]
     previews: bool
     done: frozenset[int]  # candidates that are there already
@@ -225,11 +243,9 @@ class _Painter:
         self.left = len(self.starts)
         self.finished = len(self.done)
         self.prefix = torch.tensor(request.prefix_tokens, dtype=torch.int64)
-        self.pull: Pull | None = None
-        if request.varies:
-            self.pull = Pull(torch.tensor(request.source_tokens), self.model.spec.levels, request.strength)
+        self.pull = _pull(self.model, request, self.conditioning) if request.varies else None
 
-    def paint(self, first: int, conditioning: Conditioning) -> Iterator[Event]:
+    def paint(self, first: int) -> Iterator[Event]:
         """Candidates first, first + 1, …: progress and a preview after each row; `batch` holds the new ones then."""
         spec, width = self.model.spec, self.request.batch_width
         real = min(width, self.request.count - first)
@@ -242,7 +258,7 @@ class _Painter:
         yield self._progress(first, kept, started)
         if kept:
             yield from self._preview(first, kept, tokens, shown)
-        for row in self._write_rows(tokens, seeds, conditioning):
+        for row in self._write_rows(tokens, seeds):
             if row < spec.rows:
                 yield self._progress(first, row, started)
                 if row % spec.preview_rows == 0:
@@ -265,7 +281,7 @@ class _Painter:
         if self.previews:
             yield Preview(first, row, self.model.tokens_to_images(tokens, row * self.model.spec.cols)[shown])
 
-    def _write_rows(self, tokens: Tensor, seeds: list[int], conditioning: Conditioning) -> Iterator[int]:
+    def _write_rows(self, tokens: Tensor, seeds: list[int]) -> Iterator[int]:
         """Write (B, rows·cols) `tokens` in place behind the prefix; yields how many rows are full."""
         model, request, spec = self.model, self.request, self.model.spec
         draws = uniform_streams(seeds, spec.token_count * len(spec.levels)).view(*tokens.shape, len(spec.levels))
@@ -277,7 +293,7 @@ class _Painter:
                     self.stopped = True
                     return
                 if state is None:
-                    state, logits = model.prefill(conditioning, self.prefix, len(tokens))
+                    state, logits = model.prefill(self.conditioning, self.prefix, len(tokens))
                 else:
                     logits = model.next_logits(state, chosen)
                 chosen = sample(

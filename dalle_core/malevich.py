@@ -137,23 +137,31 @@ class Malevich(nn.Module):
 
     def prefill(self, text: Tensor, prefix: Tensor) -> tuple[KVCache, Tensor]:
         """(R, T) text ids with 0 for padding, (R, P) given tokens → the cache and the (R, K) logits of the next."""
-        config = self.config
-        stream = torch.cat([self._embed_text(text), self._embed_image(prefix, 0)], dim=1)
-        # the last token is never read
-        cache = KVCache(config.layers, len(text), config.heads, config.length - 1, config.width // config.heads, stream)
-        return cache, self._advance(stream, cache)
+        cache, hidden = self._begin(text, prefix)
+        return cache, self._logits(hidden[:, -1])
 
     def next_logits(self, cache: KVCache, tokens: Tensor) -> Tensor:
         """Take the (R,) tokens chosen; (R, K) logits of the next."""
         position = cache.filled - self.config.text_places
-        return self._advance(self._embed_image(tokens.unsqueeze(1), position), cache)
+        return self._logits(self.transformer(self._embed_image(tokens.unsqueeze(1), position), cache)[:, -1])
 
-    def _advance(self, stream: Tensor, cache: KVCache) -> Tensor:
+    def forced_logits(self, text: Tensor, tokens: Tensor) -> Tensor:
+        """(R, T) text ids, (R, N) tokens → the (R, N, K) logits of each token, given those before it."""
+        _, hidden = self._begin(text, tokens[:, :-1])
+        return self._logits(hidden[:, self.config.text_places - 1 :])
+
+    def _begin(self, text: Tensor, prefix: Tensor) -> tuple[KVCache, Tensor]:
+        config = self.config
+        stream = torch.cat([self._embed_text(text), self._embed_image(prefix, 0)], dim=1)
+        # the last token is never read
+        cache = KVCache(config.layers, len(text), config.heads, config.length - 1, config.width // config.heads, stream)
+        return cache, self.transformer(stream, cache)
+
+    def _logits(self, hidden: Tensor) -> Tensor:
         norm, head = self.to_logits
         assert isinstance(head, nn.Linear)
-        hidden = norm(self.transformer(stream, cache)[:, -1])
         image = slice(self.config.padded_vocab_size, None)  # the rows before it write text
-        return F.linear(hidden, head.weight[image], head.bias[image])
+        return F.linear(norm(hidden), head.weight[image], head.bias[image])
 
     def _embed_text(self, text: Tensor) -> Tensor:
         pads = torch.arange(self.config.text_length, device=text.device) + self.config.vocab_size

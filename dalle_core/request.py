@@ -8,6 +8,7 @@ MAX_COUNT = 256
 MAX_BATCH_WIDTH = 64
 MAX_PROMPT_CHARACTERS = 2000
 MIN_STRENGTH = 0.01
+STRENGTH_VERSION = 2
 MAX_SEED = 2**53 - 1  # every JSON reader keeps it exactly
 MAX_FIRST_SEED = MAX_SEED - MAX_COUNT
 
@@ -35,7 +36,8 @@ class GenerationRequest:
     takes: floating point depends on it, so a picture painted again takes the row it had.
 
     A `strength` below 1 asks for variations of the picture of `source_tokens`, a whole grid of them: near 0 they are
-    all but that picture, at 1 only the prompt counts. Such a request needs no prompt.
+    all but that picture, at 1 only the prompt counts. Such a request needs no prompt. What a strength does is measured
+    for each picture, as `dalle_core.variation` says; a `strength_version` of 1 is the fixed scale of earlier recipes.
     """
 
     prompt: str
@@ -53,9 +55,11 @@ class GenerationRequest:
     slot: int = 0
     source_tokens: tuple[int, ...] = ()
     strength: float = 1.0
+    strength_version: int = STRENGTH_VERSION
 
     def __post_init__(self) -> None:
         _check_range("strength", self.strength, MIN_STRENGTH, 1)
+        _check_range("strength_version", self.strength_version, 1, STRENGTH_VERSION)
         _check_text("prompt", self.prompt, required=not self.varies)
         _check_text("negative prompt", self.negative_prompt, required=False)
         _check_range("count", self.count, 1, MAX_COUNT)

@@ -18,6 +18,7 @@ Phrases: such a feature does not say which of two things stands left. So where a
 (2301.07093) grounds a phrase in its box.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -65,16 +66,21 @@ class DigitHead(nn.Module):
         state = state + self.down[place](F.silu(self.up[place](self.norms[place](state))))
         return state, self.out[place](self.out_norms[place](state))
 
+    def forced_logits(self, state: Tensor, digits: Tensor) -> Iterator[Tensor]:
+        """(..., C) states and (..., D) true digits → the (..., L) logits of each digit, given those before it."""
+        for place in range(len(self.levels)):
+            state, logits = self.stage(state, place)
+            yield logits
+            state = state + self.embedding.one(digits[..., place], place)
+
     def losses(self, state: Tensor, digits: Tensor) -> Tensor:
         """(..., C) states and (..., D) true digits → (...) negative log-likelihood of the token, in nats."""
         total = torch.zeros(digits.shape[:-1], device=state.device)
-        for place in range(len(self.levels)):
-            state, logits = self.stage(state, place)
+        for place, logits in enumerate(self.forced_logits(state, digits)):
             true = digits[..., place]
             total = total + F.cross_entropy(logits.flatten(0, -2).float(), true.flatten(), reduction="none").view_as(
                 total
             )
-            state = state + self.embedding.one(true, place)
         return total
 
 
@@ -242,6 +248,15 @@ class Transformer(nn.Module):
         hidden_tokens = torch.zeros(len(text), N - 1, dtype=torch.bool, device=text.device)
         stream = self._stream(text, digits, self._told(sentence, phrases, len(text)), hidden_tokens)
         return self._trunk(stream)[:, text.shape[1] - 1 :]
+
+    def forced_logits(self, text: Tensor, tokens: Tensor, sentence: Tensor | None = None,
+                      phrases: Tensor | None = None) -> list[Tensor]:  # fmt: skip
+        """(R, T) text ids, (R, N) tokens, (R, F) sentence and (R, N, F) phrase features or None → the (R, N, L) logits
+        of each digit, given all that comes before it.
+        """
+        digits = split_digits(tokens, self.config.levels)
+        hidden = self._trunk(self._stream(text, digits[:, :-1], self._told(sentence, phrases, len(text))))
+        return list(self.head.forced_logits(hidden[:, text.shape[1] - 1 :], digits))
 
     def next_logits(self, state: DecodeState, digit: Tensor) -> Tensor:
         """Take the (R,) digit chosen; (R, L) logits of the next. A full token costs a pass of the trunk."""

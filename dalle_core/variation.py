@@ -33,13 +33,16 @@ one, and more the stronger, for no gain. `benchmarks/variations.py` measures wha
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from dalle_core.quantizers import split_digits
 
-FIRMNESS = 6.0  # λ at strength 1/2
+WEAKEST, STRONGEST = 2.0**-20, 2.0**20  # λ beyond is as good as none, or as the picture itself
+HALVINGS = 40
+COOLEST = 0.01  # a lower temperature only sharpens what is decided already
 
 
 def apart(one: Tensor, other: Tensor, level: int, ordered: bool) -> Tensor:
@@ -55,16 +58,63 @@ def apart(one: Tensor, other: Tensor, level: int, ordered: bool) -> Tensor:
 class Pull:
     """What is added to the logits where a picture is varied: (L,) for each digit of each of its (N,) tokens."""
 
-    def __init__(self, source: Tensor, levels: tuple[int, ...], strength: float) -> None:
+    def __init__(self, source: Tensor, levels: tuple[int, ...], firmness: float) -> None:
+        """`firmness` is λ."""
         self._digits = split_digits(source, levels)  # (N, D)
         self._levels = levels
-        self._firmness = FIRMNESS * math.sqrt((1 - strength) / strength)
+        self._firmness = firmness
 
     def __call__(self, position: int, place: int) -> Tensor:
         """For the digit at `place` of the token at `position`."""
         level = self._levels[place]
         distance = apart(self._digits[position, place], torch.arange(level), level, _is_ordered(self._levels))
         return -self._firmness / 2 * distance
+
+
+def fixed_firmness(strength: float) -> float:
+    """λ by strength alone, as recipes have it whose `strength_version` is 1."""
+    return 6 * math.sqrt((1 - strength) / strength)
+
+
+def measured_firmness(
+    strength: float, logits: Sequence[Tensor], source: Tensor, levels: tuple[int, ...], temperature: float
+) -> float:
+    """The λ that leaves the share (1 − strength)² of what (N,) tokens say to a model, which says (N, L) `logits` of
+    each of their digits, as it would draw from them without a pull.
+    """
+    places = [
+        _expectation(said.cpu().double() / max(temperature, COOLEST), own, level, _is_ordered(levels))
+        for said, own, level in zip(logits, split_digits(source, levels).T, levels, strict=True)
+    ]
+    step = 2 * max(temperature, COOLEST)
+
+    def told(firmness: float) -> float:
+        """Nats that a variation holds of the source: how far the pulled choices are from the model's own."""
+        total = 0.0
+        for own, distance in places:
+            pulled = (own - firmness / step * distance).log_softmax(-1)
+            total += float((pulled.exp() * (pulled - own)).sum())
+        return total
+
+    wanted = (1 - strength) ** 2 * told(STRONGEST)
+    low, high = math.log(WEAKEST), math.log(STRONGEST)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if told(math.exp(middle)) < wanted else (low, middle)
+    return math.exp(high)
+
+
+def _expectation(logits: Tensor, own: Tensor, level: int, ordered: bool) -> tuple[Tensor, Tensor]:
+    """(N, L) logits and (N,) true values → (N, V) log-probabilities and distances from the true value.
+
+    Values without an order are two: the true one, and all others together.
+    """
+    values = torch.arange(level)
+    if ordered:
+        return logits.log_softmax(-1), apart(own[:, None], values, level, ordered).double()
+    true = own[:, None] == values
+    both = [logits.masked_fill(hidden, -torch.inf).logsumexp(-1) for hidden in (~true, true)]
+    return torch.stack(both, -1).log_softmax(-1), torch.tensor([0.0, 2.0], dtype=torch.float64).expand(len(own), 2)
 
 
 def departure(tokens: Tensor, source: Tensor, levels: tuple[int, ...]) -> Tensor:

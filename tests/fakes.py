@@ -92,18 +92,27 @@ class FakeModel:
         return torch.nn.functional.interpolate(grid, size=self.spec.image_size, mode="nearest")
 
     def prefill(self, conditioning: Conditioning, prefix_tokens: Tensor, count: int) -> tuple[FakeState, Tensor]:
-        digits = self.spec.token_count * len(self.spec.levels)
-        noise = [
-            torch.randn(digits, 1, 8, generator=torch.Generator().manual_seed(zlib.crc32(prompt.encode())))
-            for prompt in conditioning.prompts
-        ]
-        logits = torch.stack(noise, 1).expand(-1, -1, count, -1)  # (digits, G, B, 8)
+        logits = self._noise(conditioning).expand(-1, -1, count, -1)  # (digits, G, B, 8)
         state = FakeState(len(prefix_tokens) * len(self.spec.levels), 3 * logits)
         return state, self._logits(state, conditioning.prompts[0])
 
     def next_logits(self, state: FakeState, digits: Tensor) -> Tensor:
         state.digit += 1
         return self._logits(state, "")
+
+    def forced_logits(self, conditioning: Conditioning, tokens: Tensor) -> tuple[Tensor, ...]:
+        """The noise minds no token."""
+        levels, noise = self.spec.levels, 3 * self._noise(conditioning)  # (digits, G, 1, 8)
+        at = noise[:, :, 0].unflatten(0, (-1, len(levels))).transpose(0, 2)  # (G, D, N, 8)
+        return tuple(at[:, place, :, :level] for place, level in enumerate(levels))
+
+    def _noise(self, conditioning: Conditioning) -> Tensor:
+        digits = self.spec.token_count * len(self.spec.levels)
+        noise = [
+            torch.randn(digits, 1, 8, generator=torch.Generator().manual_seed(zlib.crc32(prompt.encode())))
+            for prompt in conditioning.prompts
+        ]
+        return torch.stack(noise, 1)
 
     def _logits(self, state: FakeState, prompt: str) -> Tensor:
         if self.step_seconds:

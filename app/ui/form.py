@@ -95,7 +95,8 @@ def with_restored(request: GenerationRequest, beside: object) -> tuple[Generatio
     earlier, model_sha256 = request_from_dict(values), beside.get("model_sha256")
     along: dict[str, Any] = {"prefix_tokens": earlier.prefix_tokens, "rerank_text": earlier.rerank_text}
     if earlier.source_tokens:
-        along |= {"source_tokens": earlier.source_tokens, "strength": earlier.strength}
+        names = ("source_tokens", "strength", "strength_version")
+        along |= {name: getattr(earlier, name) for name in names}
     if earlier.count == request.count:
         along |= {"batch_width": earlier.batch_width, "slot": earlier.slot}
     return replace(request, **along), model_sha256 if isinstance(model_sha256, str) else None

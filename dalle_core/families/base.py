@@ -113,6 +113,13 @@ class ImageModel(ImageTokenizer, Protocol):
         """Take the (B,) digits chosen; give the (G, B, L) logits of the next digit, of this token or of the next."""
         ...
 
+    def forced_logits(self, conditioning: Conditioning, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Teacher forcing: what would be said of a picture of (N,) int64 tokens, in one pass.
+
+        For each digit of a token its (G, N, L) logits at all tokens, each given all that comes before it.
+        """
+        ...
+
 
 class Reranker(Protocol):
     """Scores how well pictures match a text, or how much they are like another picture."""

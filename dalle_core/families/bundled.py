@@ -23,6 +23,7 @@ from dalle_core.families.base import Conditioning, ModelSpec, Pace
 from dalle_core.families.registry import CONFIG, read_network, read_spec
 from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.packing import pack_linears
+from dalle_core.quantizers import split_digits
 from dalle_core.rerank import CLIPReranker
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.transformer import DecodeState, Outline, Transformer
@@ -129,13 +130,26 @@ class BundledModel:
             state.outline.take(digits)
         return self._with_outline(state, self.transformer.next_logits(state.decode, digits.repeat(state.groups)))
 
+    @torch.inference_mode()
+    def forced_logits(self, conditioning: Conditioning, tokens: Tensor) -> tuple[Tensor, ...]:
+        told: Told = conditioning.value
+        tokens = tokens.to(self.device)
+        pictures = tokens.expand(len(told.ids), -1)
+        forced = self.transformer.forced_logits(told.ids, pictures, told.sentences, told.phrases)
+        if told.outlines is None:
+            return tuple(forced)
+        digits = split_digits(tokens, self.spec.levels).expand(2, -1, -1)
+        outlines = self.transformer.head.forced_logits(told.outlines, digits)
+        return tuple(self._guided(logits, said[0] - said[1]) for logits, said in zip(forced, outlines, strict=True))
+
     def _with_outline(self, state: BundledState, logits: Tensor) -> Tensor:
         """(G·B, L) → (G, B, L), the first prompt's with what its text alone says."""
         grouped = logits.view(state.groups, -1, logits.shape[-1])
-        if state.outline is not None:
-            evidence = self.transformer.config.outline * state.outline.evidence()
-            grouped = torch.cat([grouped[:1] + evidence, grouped[1:]])
-        return grouped
+        return grouped if state.outline is None else self._guided(grouped, state.outline.evidence())
+
+    def _guided(self, logits: Tensor, evidence: Tensor) -> Tensor:
+        """(G, ..., L) logits, the first prompt's with the (..., L) evidence for it."""
+        return torch.cat([logits[:1] + self.transformer.config.outline * evidence, logits[1:]])
 
 
 def load_bundled(folder: Path, device: torch.device) -> BundledModel:

@@ -138,6 +138,11 @@ class DalleMiniModel:
         rows = digits.to(self.device).repeat(state.groups)
         return self.networks.decoder.next_logits(state.decode, rows).view(state.groups, len(digits), -1)
 
+    @torch.inference_mode()
+    def forced_logits(self, conditioning: Conditioning, tokens: Tensor) -> tuple[Tensor, ...]:
+        states, mask = conditioning.value
+        return (self.networks.decoder.forced_logits(states, mask, tokens.to(self.device).expand(len(states), -1)),)
+
 
 def compute_dtype(device: torch.device) -> torch.dtype:
     """The transformers run in fp16, as they are published, where that is fast; the VQGAN always in fp32."""

@@ -45,10 +45,10 @@ class JanusNetwork(nn.Module):
         self.generation_head = JanusVQVAEHead(vq)
         self.vqmodel = JanusVQVAE(vq)
 
-    def advance(self, stream: Tensor, mask: Tensor | None, cache: "StaticCache") -> Tensor:
-        """(R, n, C) more of the stream, which the cache takes in → (R, K) logits of the token behind it."""
+    def advance(self, stream: Tensor, mask: Tensor | None, cache: "StaticCache", places: int = 1) -> Tensor:
+        """(R, n, C) more of the stream, which the cache takes in → (R, places, K) logits of what follows its last."""
         hidden = self.language_model(inputs_embeds=stream, attention_mask=mask, cache=cache, use_cache=True)
-        logits: Tensor = self.generation_head(hidden.last_hidden_state[:, -1])
+        logits: Tensor = self.generation_head(hidden.last_hidden_state[:, -places:])
         return logits
 
     def embed_image(self, tokens: Tensor) -> Tensor:
@@ -159,16 +159,7 @@ class JanusModel:
 
     @torch.inference_mode()
     def prefill(self, conditioning: Conditioning, prefix_tokens: Tensor, count: int) -> tuple[JanusState, Tensor]:
-        from transformers import StaticCache
-
-        prompts: JanusPrompts = conditioning.value
-        network, groups = self.network, len(conditioning.prompts)
-        ids = prompts.ids.repeat_interleave(count, dim=0)  # (G·B, T)
-        prefix = prefix_tokens.to(self.device).expand(len(ids), -1)
-        stream = torch.cat([network.language_model.embed_tokens(ids), network.embed_image(prefix)], dim=1)
-        length = ids.shape[1] + self.spec.token_count
-        cache = StaticCache(config=network.language_model.config, max_cache_len=length)
-        state = JanusState(cache, groups, _padding_mask(prompts.real, count, length))
+        state, stream = self._begin(conditioning, prefix_tokens, count)
         return state, self._advance(state, stream)
 
     @torch.inference_mode()
@@ -176,9 +167,27 @@ class JanusModel:
         rows = digits.to(self.device).repeat(state.groups)
         return self._advance(state, self.network.embed_image(rows.unsqueeze(1)))
 
+    @torch.inference_mode()
+    def forced_logits(self, conditioning: Conditioning, tokens: Tensor) -> tuple[Tensor, ...]:
+        state, stream = self._begin(conditioning, tokens[:-1], 1)
+        return (self.network.advance(stream, state.mask, state.cache, len(tokens)).float(),)
+
+    def _begin(self, conditioning: Conditioning, prefix_tokens: Tensor, count: int) -> tuple[JanusState, Tensor]:
+        """An empty cache, and the (G·B, T+P, C) stream of prompts and given tokens that it is to take in."""
+        from transformers import StaticCache
+
+        prompts: JanusPrompts = conditioning.value
+        network = self.network
+        ids = prompts.ids.repeat_interleave(count, dim=0)  # (G·B, T)
+        prefix = prefix_tokens.to(self.device).expand(len(ids), -1)
+        stream = torch.cat([network.language_model.embed_tokens(ids), network.embed_image(prefix)], dim=1)
+        length = ids.shape[1] + self.spec.token_count
+        cache = StaticCache(config=network.language_model.config, max_cache_len=length)
+        return JanusState(cache, len(conditioning.prompts), _padding_mask(prompts.real, count, length)), stream
+
     def _advance(self, state: JanusState, stream: Tensor) -> Tensor:
         """(G·B, n, C) more of the stream → (G, B, K) logits of the token behind it."""
-        logits = self.network.advance(stream, state.mask, state.cache)
+        logits = self.network.advance(stream, state.mask, state.cache)[:, 0]
         return logits.float().view(state.groups, -1, logits.shape[-1])
 
 

@@ -85,6 +85,11 @@ class RudalleModel:
         logits = self.transformer.next_logits(state.cache, rows)
         return logits.float().view(state.groups, len(digits), -1)
 
+    @torch.inference_mode()
+    def forced_logits(self, conditioning: Conditioning, tokens: Tensor) -> tuple[Tensor, ...]:
+        text: Tensor = conditioning.value
+        return (self.transformer.forced_logits(text, tokens.to(self.device).expand(len(text), -1)).float(),)
+
 
 def load_rudalle(
     folder: Path, device: torch.device, dtype: torch.dtype | None = None, *, low_memory: bool = False

@@ -1,7 +1,7 @@
 import contextlib
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,17 @@ def test_a_variation_s_recipe_holds_what_it_varies_and_an_older_one_varies_nothi
     assert read_recipe(to_png(Image.new("RGB", (4, 4)), recipe)) == recipe
     assert (recipe.single.source_tokens, recipe.single.strength) == ((5, 6, 7), 0.3)
     assert "Denoising strength: 0.3" in recipes.parameters(recipe, 4, 4)
-    older = {name: value for name, value in asdict(REQUEST).items() if name not in {"source_tokens", "strength"}}
+    later = {"source_tokens", "strength", "strength_version"}
+    older = {name: value for name, value in asdict(REQUEST).items() if name not in later}
     assert request_from_json(json.dumps(older)) == REQUEST
+
+
+def test_a_variation_s_recipe_that_does_not_say_what_strength_means_is_of_the_first_version() -> None:
+    request = GenerationRequest("x", source_tokens=(5, 6, 7), strength=0.3)
+    values = asdict(request)
+    assert request_from_json(json.dumps(values)) == request
+    del values["strength_version"]
+    assert request_from_json(json.dumps(values)) == replace(request, strength_version=1)
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,21 @@ def test_a_variation_is_painted_again_to_the_pixel(studio: Studio) -> None:
     assert again.identical
 
 
+def test_an_earlier_one_is_painted_again_as_it_was_and_more_like_it_as_it_is_now(studio: Studio) -> None:
+    source = studio.prepare_source(image_id=first_picture(studio))
+    view = varied(studio, source, strength_version=1)
+    assert tokens_of(studio, view) != tokens_of(studio, varied(studio, source))
+    image_id = view.tiles[1].image_id or ""
+    with sqlite3.connect(studio.settings.database) as database:
+        database.execute("UPDATE jobs SET request_json = json_remove(request_json, '$.strength_version')")
+        database.execute("UPDATE images SET request_json = json_remove(request_json, '$.strength_version')")
+    watched(studio, studio.reproduce(image_id))
+    again = studio.reproduction(image_id)
+    assert again is not None
+    assert again.identical
+    assert studio.job(studio.variations.more_like(image_id)).request.strength_version == 2
+
+
 def test_one_that_ended_early_is_queued_again(start_studio: StartStudio) -> None:
     model = quick_model(fail_on="boat")
     studio = start_studio(model)

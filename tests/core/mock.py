@@ -71,6 +71,9 @@ class UniformModel:
         state.digit += 1
         return self._logits(state)
 
+    def forced_logits(self, conditioning: Conditioning, tokens: Tensor) -> tuple[Tensor, ...]:
+        return tuple(torch.zeros(conditioning.value, len(tokens), level) for level in self.spec.levels)
+
     def _logits(self, state: "UniformState") -> Tensor:
         self.steps += 1
         return torch.zeros(state.groups, state.width, self.spec.levels[state.digit % len(self.spec.levels)])

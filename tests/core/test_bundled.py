@@ -11,6 +11,7 @@ from dalle_core.errors import CheckpointError, RequestError
 from dalle_core.families.bundled import BundledModel, load_bundled
 from dalle_core.families.registry import load_model, read_spec
 from dalle_core.generate import CandidateFinished, Finished, GenerationRequest, Preview, Progress, Started, generate
+from dalle_core.quantizers import split_digits
 from dalle_core.transformer import Outline
 from tests.fakes import FakeReranker
 
@@ -98,6 +99,22 @@ def test_each_thing_is_told_where_the_prompt_has_it(model: BundledModel) -> None
     assert not told.phrases[1].any()
     other = model.encode_prompts(["a red disc right of a blue box"]).value
     torch.testing.assert_close(other.phrases[0].view(4, 4, -1)[1:3, 2:], features[0].expand(2, 2, -1))
+
+
+@pytest.mark.parametrize("prompts", [["red disc"], ["a red disc left of a blue box", "blue box"]])
+def test_forced_logits_are_those_of_decoding(model: BundledModel, prompts: list[str]) -> None:
+    tokens = torch.randint(
+        model.spec.codebook_size, (model.spec.token_count,), generator=torch.Generator().manual_seed(5)
+    )
+    assert model.transformer.config.outline
+    conditioning, digits = model.encode_prompts(prompts), split_digits(tokens, model.spec.levels)
+    forced = model.forced_logits(conditioning, tokens)
+    state, logits = model.prefill(conditioning, tokens[:0], 1)
+    for position, row in enumerate(digits):
+        for place, digit in enumerate(row):
+            torch.testing.assert_close(logits[:, 0], forced[place][:, position], atol=1e-4, rtol=0)
+            if (position, place) != (len(digits) - 1, len(row) - 1):
+                logits = model.next_logits(state, digit[None])
 
 
 def test_the_same_seed_paints_the_same_picture(model: BundledModel) -> None:

@@ -106,6 +106,16 @@ def test_pictures_beside_each_other_do_not_mix(model: DalleMiniModel) -> None:
         torch.testing.assert_close(together[:, row], alone[:, 0], atol=1e-5, rtol=0)
 
 
+def test_forced_logits_are_those_of_decoding(model: DalleMiniModel) -> None:
+    conditioning, tokens = model.encode_prompts(["a red cat", ""]), torch.randint(0, 64, (16,))
+    (forced,) = model.forced_logits(conditioning, tokens)
+    state, logits = model.prefill(conditioning, tokens[:0], 1)
+    for position, token in enumerate(tokens):
+        torch.testing.assert_close(logits[:, 0], forced[:, position], atol=1e-5, rtol=0)
+        if position + 1 < len(tokens):
+            logits = model.next_logits(state, token[None])
+
+
 def test_kept_rows_come_back_unchanged(model: DalleMiniModel) -> None:
     kept = tuple(model.image_to_tokens(torch.rand(1, 3, 32, 32))[0, :8].tolist())
     for candidate in finish(model, GenerationRequest("red", count=3, keep=1, prefix_tokens=kept)).candidates:

@@ -98,6 +98,7 @@ def test_logits_at_every_position(theirs: Any, ours: DalleMiniModel) -> None:
     ids = text_ids(theirs, PROMPT)
     encoded, cache = theirs.encoder.forward(ids), torch.zeros(bart.layers, 4, 256, bart.width)
     conditioning = ours.encode_prompts([PROMPT, ""])
+    (forced,) = ours.forced_logits(conditioning, tokens)
     previous, state, difference = torch.tensor([[2**14 - 1]]), None, 0.0
     for position in range(256):
         wanted, cache = theirs.decoder.forward(
@@ -109,7 +110,9 @@ def test_logits_at_every_position(theirs: Any, ours: DalleMiniModel) -> None:
             state, logits = ours.prefill(conditioning, tokens[:0], 1)
         else:
             logits = ours.next_logits(state, previous[0])
-        difference = max(difference, float((logits[:, 0] - wanted).abs().max()))
+        difference = max(
+            difference, *(float((each - wanted).abs().max()) for each in (logits[:, 0], forced[:, position]))
+        )
         if position in (16, 128, 240):
             _, at_once = ours.prefill(conditioning, tokens[:position], 1)
             difference = max(difference, float((at_once[:, 0] - wanted).abs().max()))

@@ -157,6 +157,8 @@ def test_logits_are_those_of_the_whole_stream_at_once(pair: Pair, given: int) ->
     ids, blank = conditioning.value.ids.tolist()
     assert blank == [0, *[2] * (len(ids) - 2), ids[-1]]
     expected = torch.stack([reference_logits(pair, row, tokens.tolist()) for row in (ids, blank)])
+    (forced,) = pair.ours.forced_logits(conditioning, tokens)
+    assert (forced - expected[:, :16]).abs().max() < TOLERANCE
     state, logits = pair.ours.prefill(conditioning, tokens[:given], 3)
     for position in range(given, 16):
         assert logits.shape == (2, 3, 32)

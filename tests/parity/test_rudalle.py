@@ -121,6 +121,7 @@ def test_logits_are_those_of_the_reference(
     text = model.encode_prompts([PROMPT]).value
     tokens, expected = example_tokens()[0], recorded[f"logits.{layout}"]
     with torch.inference_mode():
+        assert (network.forced_logits(text, tokens[None])[0] - expected).abs().max() < TOLERANCE
         cache, logits = network.prefill(text.repeat(2, 1), tokens[:given].expand(2, -1))
         for position in range(given, MALEVICH.grid**2):
             assert (logits - expected[position]).abs().max() < TOLERANCE

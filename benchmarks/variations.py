@@ -141,7 +141,7 @@ def report(
     figures = (
         _apart(features, origin.repeat_interleave(count, 0)) / measure.unit,
         100 * float(measure.named(images.flatten(0, 1), concepts.repeat_interleave(count))[named].float().mean()),
-        _apart(features[0::2], features[1::2]) / measure.unit,
+        _apart(features[0::count], features[1::count]) / measure.unit,
         edges(images.flatten(0, 1)) / edges(own),
         100 * float((tokens != torch.stack([o.tokens for o in originals])[:, None]).float().mean()),
     )
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--preset", default="emblem-128")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--pictures", type=int, default=16)
-    parser.add_argument("--count", type=int, default=4, help="variations of each picture, an even number")
+    parser.add_argument("--count", type=int, default=4, help="variations of each picture, two or more")
     parser.add_argument("--strengths", type=float, nargs="+", default=STRENGTHS)
     parser.add_argument("--of", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--without-prompt", action="store_true")

@@ -20,8 +20,8 @@ from gradio.events import api
 from app.recipes import request_from_dict
 from app.studio import MAX_UPLOAD_BYTES, MORE_LIKE_THIS, Crop, ImageView, JobView, Source, Studio
 from app.ui.form import RANDOM_SEEDS
-from app.ui.media import ULID
 from app.ui.payloads import state_words
+from app.ui.routes import ULID
 from dalle_core.errors import DalleError, RequestError
 from dalle_core.request import GenerationRequest
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from app.ui.media import ULID
 from app.ui.payloads import Payload
+from app.ui.routes import ULID
 from dalle_core.errors import DalleError, RequestError
 
 MAX_IDS = 5000  # what can be selected at once

@@ -11,8 +11,8 @@ from typing import Any
 from app.studio import MAX_UPLOAD_BYTES, Crop, Source, Studio
 from app.ui.asked import answer, is_number, number
 from app.ui.examples import example_pictures
-from app.ui.media import ULID
 from app.ui.payloads import Payload, thumbnail_payload
+from app.ui.routes import ULID
 from app.views import ImageView
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest

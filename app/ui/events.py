@@ -8,13 +8,13 @@ import json
 from collections.abc import AsyncIterator
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from app.follow import News, follow
 from app.studio import Studio
-from app.ui.media import is_signed_in
 from app.ui.payloads import Payload, job_payload, queue_payload, status_payload
+from app.ui.routes import signed_in
 
 HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 BEAT = "event: beat\ndata:\n\n"
@@ -22,11 +22,9 @@ BEAT = "event: beat\ndata:\n\n"
 
 def event_routes(studio: Studio) -> list[Route]:
     async def events(request: Request) -> Response:
-        if not is_signed_in(request):
-            return PlainTextResponse("Sign in first.", status_code=401, headers=HEADERS)
         return StreamingResponse(_stream(studio, request), media_type="text/event-stream", headers=HEADERS)
 
-    return [Route("/events", events)]
+    return [Route("/events", signed_in(events))]
 
 
 async def _stream(studio: Studio, request: Request) -> AsyncIterator[str]:

@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from app.studio import Studio
-from app.ui.media import ULID, UNSTORED, is_signed_in, refused
-from dalle_core.errors import DalleError, RequestError
+from app.ui.routes import ULID, UNSTORED, explained
+from dalle_core.errors import RequestError
 
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 WHOLE = "x-dalle-whole"  # how many pictures have no plain ground that could be taken away
@@ -21,14 +21,9 @@ WHOLE = "x-dalle-whole"  # how many pictures have no plain ground that could be 
 
 def export_routes(studio: Studio) -> list[Route]:
     async def export(request: Request) -> Response:
-        if not is_signed_in(request):
-            return refused()
-        try:
-            return await run_in_threadpool(_answer, studio, dict(request.query_params))
-        except DalleError as error:
-            return JSONResponse({"error": str(error), "code": error.code}, status_code=422, headers=UNSTORED)
+        return await run_in_threadpool(_answer, studio, dict(request.query_params))
 
-    return [Route("/media/export", export)]
+    return [Route("/media/export", explained(export))]
 
 
 def _answer(studio: Studio, asked: dict[str, str]) -> Response:

@@ -14,8 +14,8 @@ from starlette.routing import Route
 from app.gallery_views import Imported
 from app.studio import Studio
 from app.ui.baskets import Baskets
-from app.ui.media import UNSTORED, is_signed_in, refused
 from app.ui.payloads import Payload
+from app.ui.routes import UNSTORED, explained, signed_in
 from dalle_core.errors import DalleError, RequestError
 
 MAX_IMPORT_BYTES = 4 * 2**30
@@ -24,8 +24,6 @@ ZIP_NAME = "dalle-studio.zip"
 
 def gallery_routes(studio: Studio, baskets: Baskets) -> list[Route]:
     async def download(request: Request) -> Response:
-        if not is_signed_in(request):
-            return refused()
         image_ids = baskets.get(request.path_params["basket"])
         if image_ids is None:
             return _missing("Select the pictures again, then download.")
@@ -37,21 +35,20 @@ def gallery_routes(studio: Studio, baskets: Baskets) -> list[Route]:
         return StreamingResponse(iterate_in_threadpool(data), media_type="application/zip", headers=headers)
 
     async def take_in(request: Request) -> Response:
-        if not is_signed_in(request):
-            return refused()
         try:
             with tempfile.TemporaryDirectory(dir=studio.settings.temp) as folder:
                 file = await _received(request, Path(folder))
                 name = request.query_params.get("name", "")
                 imported = await run_in_threadpool(studio.gallery.import_files, [(name, file)])
-        except DalleError as error:
-            return JSONResponse({"error": str(error), "code": error.code}, status_code=422, headers=UNSTORED)
         except OSError as error:  # the disk is full, most likely
             words = f"Cannot write to {studio.settings.temp}: {error.strerror or error}."
             return JSONResponse({"error": words}, status_code=507, headers=UNSTORED)
         return JSONResponse(imported_payload(imported), headers=UNSTORED)
 
-    return [Route("/media/zip/{basket}", download), Route("/media/import", take_in, methods=["POST"])]
+    return [
+        Route("/media/zip/{basket}", signed_in(download)),
+        Route("/media/import", explained(take_in), methods=["POST"]),
+    ]
 
 
 def imported_payload(imported: Imported) -> Payload:

@@ -6,36 +6,32 @@ service layer, never from the browser. A picture to complete or vary comes in at
 """
 
 import re
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from app.studio import MAX_UPLOAD_BYTES, Studio
+from app.ui.routes import UNSTORED, by_id, explained, missing, signed_in
 from dalle_core.errors import DalleError, ImageError
 
-ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 TYPES = {".png": "image/png", ".webp": "image/webp"}
 FOREVER = "private, max-age=31536000, immutable"  # a picture never changes under its id
-UNSTORED = {"cache-control": "no-store"}
 MAX_NAME = 60
 
 
 def media_routes(studio: Studio) -> list[Route]:
     media = _Media(studio)
     return [
-        Route("/media/{image_id}.png", media.original),
-        Route("/media/sheet/{sheet_id}.png", media.sheet),
-        Route("/media/thumbnail/{image_id}", media.thumbnail),
-        Route("/media/preview/{job_id}/{index:int}", media.preview),
-        Route("/media/varied/{job_id}", media.varied),
-        Route("/media/source", media.take_source, methods=["POST"]),
-        Route("/media/source/{upload_id}", media.source),
+        Route("/media/{id}.png", by_id(media.original)),
+        Route("/media/sheet/{id}.png", by_id(media.sheet)),
+        Route("/media/thumbnail/{id}", by_id(media.thumbnail)),
+        Route("/media/preview/{id}/{index:int}", by_id(media.preview)),
+        Route("/media/varied/{id}", by_id(media.varied)),
+        Route("/media/source", explained(media.take_source), methods=["POST"]),
+        Route("/media/source/{upload}", signed_in(media.source)),
     ]
 
 
@@ -43,103 +39,54 @@ class _Media:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
 
-    async def original(self, request: Request) -> Response:
+    async def original(self, request: Request, image_id: str) -> Response:
         """The untouched file with its recipe; `?download=1` offers it under a telling name."""
-        return await self._file(request, self.studio.image_path)
+        path = await run_in_threadpool(self.studio.image_path, image_id)
+        name = await run_in_threadpool(self._download_name, image_id) if "download" in request.query_params else None
+        if path.suffix not in TYPES or not path.is_file():
+            return missing()
+        return FileResponse(path, media_type=TYPES[path.suffix], filename=name, headers={"cache-control": FOREVER})
 
-    async def thumbnail(self, request: Request) -> Response:
+    async def thumbnail(self, request: Request, image_id: str) -> Response:
         """In one go: a wall of them is asked for at once, and each is a few kilobytes."""
-        if not is_signed_in(request):
-            return refused()
-        image_id = request.path_params["image_id"]
-        if not ULID.fullmatch(image_id):
-            return _missing()
         try:
             webp = await run_in_threadpool(lambda: self.studio.thumbnail_path(image_id).read_bytes())
-        except (DalleError, OSError):
-            return _missing()
+        except OSError:
+            return missing()
         return Response(webp, media_type="image/webp", headers={"cache-control": FOREVER})
 
-    async def sheet(self, request: Request) -> Response:
+    async def sheet(self, request: Request, sheet_id: str) -> Response:
         """All of a sheet as one labelled picture, as far as it is painted."""
-        if not is_signed_in(request):
-            return refused()
-        sheet_id = request.path_params["sheet_id"]
-        if not ULID.fullmatch(sheet_id):
-            return _missing()
-        try:
-            png = await run_in_threadpool(self.studio.sheets.picture, sheet_id)
-            name = await run_in_threadpool(self.studio.sheets.name_of, sheet_id)
-        except DalleError:
-            return _missing()
+        png = await run_in_threadpool(self.studio.sheets.picture, sheet_id)
+        name = await run_in_threadpool(self.studio.sheets.name_of, sheet_id)
         words = "-".join(re.findall(r"\w+", name.lower()))[:MAX_NAME].strip("-_") or "sheet"
         disposition = f"attachment; filename*=utf-8''{quote(words)}.png"
         return Response(png, media_type="image/png", headers=UNSTORED | {"content-disposition": disposition})
 
-    async def preview(self, request: Request) -> Response:
-        if not is_signed_in(request):
-            return refused()
-        job_id, index = request.path_params["job_id"], request.path_params["index"]
-        if not ULID.fullmatch(job_id):
-            return _missing()
-        try:
-            png = await run_in_threadpool(self.studio.preview, job_id, index)
-        except DalleError:
-            return _missing()
+    async def preview(self, request: Request, job_id: str) -> Response:
+        png = await run_in_threadpool(self.studio.preview, job_id, request.path_params["index"])
         if png is None:  # finished or not begun since the page was told: nothing to show, and nothing wrong
             return Response(status_code=204, headers=UNSTORED)
         return Response(png, media_type="image/png", headers=UNSTORED)
 
-    async def varied(self, request: Request) -> Response:
+    async def varied(self, request: Request, job_id: str) -> Response:
         """The picture that a job varies, as its tokens show it."""
-        if not is_signed_in(request):
-            return refused()
-        job_id = request.path_params["job_id"]
-        if not ULID.fullmatch(job_id):
-            return _missing()
-        try:
-            png = await run_in_threadpool(self.studio.variations.original, job_id)
-        except DalleError:
-            return _missing()
+        png = await run_in_threadpool(self.studio.variations.original, job_id)
         return Response(png, media_type="image/png", headers={"cache-control": FOREVER})
 
     async def take_source(self, request: Request) -> Response:
         """A foreign picture, as the body of the request, to be completed or varied. Answers its id from now on."""
-        if not is_signed_in(request):
-            return refused()
-        try:
-            data = await bounded_body(request, MAX_UPLOAD_BYTES)
-            upload = await run_in_threadpool(self.studio.take_upload, data)
-        except DalleError as error:
-            return JSONResponse({"error": str(error), "code": error.code}, status_code=422, headers=UNSTORED)
-        own = {"image": upload.image_id} if upload.image_id else {"upload": upload.id}
-        return JSONResponse(own, headers=UNSTORED)
+        data = await bounded_body(request, MAX_UPLOAD_BYTES)
+        upload = await run_in_threadpool(self.studio.take_upload, data)
+        return JSONResponse({"image": upload.image_id} if upload.image_id else {"upload": upload.id}, headers=UNSTORED)
 
     async def source(self, request: Request) -> Response:
-        """An upload as it was read: upright, the first frame, of a size to look at."""
-        if not is_signed_in(request):
-            return refused()
+        """An upload as it was read: upright, the first frame, of a size to look at. Its id is no ULID."""
         try:
-            png = self.studio.upload_preview(request.path_params["upload_id"])
+            png = self.studio.upload_preview(request.path_params["upload"])
         except DalleError:
-            return _missing()
+            return missing()
         return Response(png, media_type="image/png", headers=UNSTORED)
-
-    async def _file(self, request: Request, locate: Callable[[str], Path]) -> Response:
-        if not is_signed_in(request):
-            return refused()
-        image_id = request.path_params["image_id"]
-        if not ULID.fullmatch(image_id):
-            return _missing()
-        try:
-            path = await run_in_threadpool(locate, image_id)
-            wanted = "download" in request.query_params
-            name = await run_in_threadpool(self._download_name, image_id) if wanted else None
-        except DalleError:
-            return _missing()
-        if path.suffix not in TYPES or not path.is_file():
-            return _missing()
-        return FileResponse(path, media_type=TYPES[path.suffix], filename=name, headers={"cache-control": FOREVER})
 
     def _download_name(self, image_id: str) -> str:
         image = self.studio.image(image_id)
@@ -168,20 +115,3 @@ def file_name(prompt: str, seed: int) -> str:
     """A file name any system takes: the prompt's letters and digits, in any script, and the seed."""
     words = "-".join(re.findall(r"\w+", prompt.lower()))[:MAX_NAME].strip("-_")
     return f"{words or 'picture'}-{seed}.png"
-
-
-def is_signed_in(request: Request) -> bool:
-    """Gradio's own rule: routes beside its own do not go through its check."""
-    app: Any = request.app
-    if app.auth is None and app.auth_dependency is None:
-        return True
-    cookies = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
-    return any(request.cookies.get(cookie) in app.tokens for cookie in cookies)
-
-
-def refused() -> Response:
-    return PlainTextResponse("Sign in first.", status_code=401, headers=UNSTORED)
-
-
-def _missing() -> Response:
-    return PlainTextResponse("There is no such picture.", status_code=404, headers=UNSTORED)

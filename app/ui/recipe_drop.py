@@ -15,8 +15,9 @@ from app.recipes import Recipe, request_from_json, request_to_json
 from app.studio import Studio
 from app.ui.controls import PRIVATE, event_field, script_html
 from app.ui.form import FIELDS, form_values, restored, tokens_fit
-from app.ui.media import UNSTORED, body_within, is_signed_in, refused
+from app.ui.media import body_within
 from app.ui.payloads import Payload, counted
+from app.ui.routes import UNSTORED, explained
 from app.views import ModelStatus
 from dalle_core.errors import DalleError, RequestError
 from dalle_core.request import GenerationRequest
@@ -66,15 +67,10 @@ def recipe_routes(studio: Studio) -> list[Route]:
     """`/media/recipe` answers the recipe in the picture that is the request's body."""
 
     async def read(request: Request) -> Response:
-        if not is_signed_in(request):
-            return refused()
-        try:
-            recipe = await run_in_threadpool(studio.read_recipe, await _bounded_body(request))
-        except DalleError as error:
-            return JSONResponse({"error": str(error), "code": error.code}, status_code=422, headers=UNSTORED)
+        recipe = await run_in_threadpool(studio.read_recipe, await _bounded_body(request))
         return JSONResponse(recipe_payload(recipe, studio.model_status()), headers=UNSTORED)
 
-    return [Route("/media/recipe", read, methods=["POST"])]
+    return [Route("/media/recipe", explained(read), methods=["POST"])]
 
 
 async def _bounded_body(request: Request) -> bytes:

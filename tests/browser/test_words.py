@@ -13,7 +13,7 @@ from app.models import DEFAULT_MODEL
 from app.settings import Settings
 from app.studio import Studio
 from app.ui.brand import TITLE
-from app.ui.media import ULID
+from app.ui.routes import ULID
 from dalle_core.families.catalogue import OFFERS
 from dalle_core.families.registry import read_spec
 from tests.browser.conftest import PATIENCE_MS, Served, Visit

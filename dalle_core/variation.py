@@ -12,8 +12,8 @@ nearly what it expects, and a third of the λ that a foreign one needs already h
 tokens gives what the model expects of each, given those before. To that model, for these words, the picture says
 −log p nats; pulled by λ, the choices still hold their divergence from the model's own (the rate of rate-distortion
 theory, whose best choices are these: Cover and Thomas, Elements of Information Theory, chapter 10). λ is where a
-variation holds the share (1 − strength)² of what the picture says: all of it near 0, nothing but the words at 1.
-Temperature and guidance count as they do in painting, top-k and top-p do not.
+variation gives up the share √strength of what the picture says, for then the way from it grows evenly; at 1 only the
+words are left. Temperature and guidance count as they do in painting, top-k and top-p do not.
 
 Ways to vary 16 pictures by `emblem-128`, twice each, by their own words; `benchmarks/variations.py` measures it. Far:
 distance from the original in the features of an independent judge, 1 being two artists' pictures of one concept.
@@ -23,9 +23,9 @@ gradients against the original's; speckle would raise them. Changed: tokens. Fix
 
                     held-out art                                      the model's own pictures
     strength   far  concept  siblings  edges  changed  fixed     far  concept  siblings  edges  changed  fixed
-    0.3       0.28    100 %      0.19   0.94     35 %   0.31    0.23     92 %      0.24   0.97     24 %   0.03
-    0.5       0.46    100 %      0.36   0.90     58 %   0.38    0.44     79 %      0.42   0.95     43 %   0.10
-    0.8       0.86     77 %      0.68   0.86     75 %   0.72    0.71     92 %      0.69   0.98     62 %   0.30
+    0.3       0.31    100 %      0.20   0.94     38 %   0.31    0.24     96 %      0.27   0.98     27 %   0.03
+    0.5       0.40    100 %      0.26   0.92     54 %   0.38    0.38     92 %      0.41   0.95     41 %   0.10
+    0.8       0.74     91 %      0.55   0.88     70 %   0.72    0.64     88 %      0.64   0.95     57 %   0.30
     1         1.00     77 %      0.79   0.93     80 %           0.79     79 %      0.79   1.05     67 %
 
 A share of the distance that the model expects, instead of nats, parts the two kinds more: at the λ where held-out art
@@ -81,7 +81,7 @@ def fixed_firmness(strength: float) -> float:
 def measured_firmness(
     strength: float, logits: Sequence[Tensor], source: Tensor, levels: tuple[int, ...], temperature: float
 ) -> float:
-    """The λ that leaves the share (1 − strength)² of what (N,) tokens say to a model, which says (N, L) `logits` of
+    """The λ that leaves the share 1 − √strength of what (N,) tokens say to a model, which says (N, L) `logits` of
     each of their digits, as it would draw from them without a pull.
     """
     places = [
@@ -98,7 +98,7 @@ def measured_firmness(
             total += float((pulled.exp() * (pulled - own)).sum())
         return total
 
-    wanted = (1 - strength) ** 2 * told(STRONGEST)
+    wanted = (1 - math.sqrt(strength)) * told(STRONGEST)
     low, high = math.log(WEAKEST), math.log(STRONGEST)
     for _ in range(HALVINGS):
         middle = (low + high) / 2

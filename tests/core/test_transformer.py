@@ -76,17 +76,17 @@ def test_cached_decoding_equals_one_pass(network: Transformer, prefix: int) -> N
     torch.testing.assert_close(decoded_nll(network, text, tokens, prefix), image_nll[:, prefix:], atol=1e-5, rtol=0)
 
 
-def test_forced_logits_are_those_of_decoding(told: Transformer) -> None:
-    (text, tokens), sentence = random_batch(), random_sentences()
-    forced = told.forced_logits(text, tokens, sentence)
+def test_forced_logits_are_those_of_decoding(grounded: Transformer) -> None:
+    (text, tokens), sentence, phrases = random_batch(), random_sentences(), random_phrases()
+    forced = grounded.forced_logits(text, tokens, sentence, phrases)
     assert [logits.shape for logits in forced] == [(3, TINY.image_length, level) for level in TINY.levels]
     digits = split_digits(tokens, TINY.levels)
-    state, logits = told.prefill(text, tokens[:, :0], sentence)
+    state, logits = grounded.prefill(text, tokens[:, :0], sentence, phrases=phrases)
     for position in range(TINY.image_length):
         for place, at_once in enumerate(forced):
             torch.testing.assert_close(logits, at_once[:, position], atol=1e-5, rtol=0)
             if (position, place) != (TINY.image_length - 1, len(TINY.levels) - 1):
-                logits = told.next_logits(state, digits[:, position, place])
+                logits = grounded.next_logits(state, digits[:, position, place])
 
 
 @pytest.mark.parametrize("prefix", [0, 4])

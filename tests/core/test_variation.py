@@ -84,12 +84,12 @@ class TestFirmness:
 
     @pytest.mark.parametrize("temperature", [0.6, 1.0])
     @pytest.mark.parametrize("strength", [0.1, 0.3, 0.8])
-    def test_leaves_the_square_of_what_strength_does_not_take(self, strength: float, temperature: float):
+    def test_gives_up_the_root_of_strength_of_what_the_picture_says(self, strength: float, temperature: float):
         logits = self.logits(2)
         firmness = measured_firmness(strength, logits, self.source, (4, 3), temperature)
         digits = [(2, 1), (3, 0), (0, 0)]
         share = told(firmness, logits, digits, temperature) / told(10_000, logits, digits, temperature)
-        assert share == pytest.approx((1 - strength) ** 2, abs=1e-4)
+        assert share == pytest.approx(1 - math.sqrt(strength), abs=1e-4)
 
     def test_a_picture_is_held_the_harder_the_less_the_model_expects_it(self):
         own = [torch.zeros(3, 4), torch.zeros(3, 3)]
@@ -109,14 +109,14 @@ class TestFirmness:
 
     def test_of_a_plain_codebook_is_that_of_its_codes_one_by_one(self):
         logits, source = torch.randn(5, 30, generator=torch.Generator().manual_seed(1)), torch.tensor([3, 0, 29, 7, 7])
-        firmness = measured_firmness(0.4, [logits], source, (30,), 0.7)
+        firmness = measured_firmness(0.64, [logits], source, (30,), 0.7)
 
         def share(firmness: float) -> float:
             own = (logits / 0.7).log_softmax(-1)
             pulled = ((logits - firmness * (torch.arange(30) != source[:, None])) / 0.7).log_softmax(-1)
             return float((pulled.exp() * (pulled - own)).sum())
 
-        assert share(firmness) / share(1000) == pytest.approx(0.36, abs=1e-4)
+        assert share(firmness) / share(1000) == pytest.approx(0.2, abs=1e-4)
 
     @pytest.mark.parametrize("temperature", [0.0, 0.6])
     @pytest.mark.parametrize("sure", [0.0, 1000.0])
@@ -141,12 +141,12 @@ class TestEarlierRecipes:
 
 class TestStrength:
     def test_near_nothing_all_is_the_picture(self):
-        assert same_share(0.01) > 0.99
+        assert same_share(0.01) > 0.95
 
     def test_more_of_it_keeps_less(self):
         shares = [same_share(strength) for strength in (0.1, 0.3, 0.6, 0.9, 1.0)]
         assert shares == sorted(shares, reverse=True)
-        assert shares[0] > 0.8
+        assert shares[0] > 0.7
         assert shares[-1] == pytest.approx(1 / SPEC.codebook_size, abs=0.03)
 
     def test_all_of_it_leaves_only_the_prompt(self):

@@ -45,7 +45,8 @@ window.dalleStudio.exports = (() => {
       this.save.addEventListener("click", event => { if (this.save.getAttribute("aria-disabled") === "true") event.preventDefault(); });
       const close = make("button", { type: "button", class: "action", text: t("Close"), onclick: () => this.node.close() });
       const controls = make("div", { class: "export-controls" }, this.kinds(), ...this.choices(), ...this.switches());
-      const side = make("div", { class: "export-side" }, this.title, controls, this.said, make("div", { class: "buttons" }, this.save, close));
+      const foot = make("div", { class: "export-foot" }, this.said, make("div", { class: "buttons" }, this.save, close));
+      const side = make("div", { class: "export-side" }, this.title, controls, foot);
       this.node = make("dialog", { class: "export", "aria-labelledby": "export-title" }, this.stage, side);
       this.node.addEventListener("click", event => { if (event.target === this.node) this.node.close(); });
       this.node.addEventListener("close", () => this.forget());

@@ -68,3 +68,20 @@ def test_several_pictures_make_a_sheet(served: Served, visit: Callable[[str], Vi
     assert name == "stickers-3.png"
     assert Image.open(io.BytesIO(data)).size == (288, 288)
     assert visitor.errors == []
+
+
+def test_on_a_phone_save_is_in_reach_of_every_setting(served: Served, visit: Callable[[str], Visit]) -> None:
+    visitor = visit(served.url)
+    page = visitor.open()
+    visitor.paint("four boats", count=2)
+    expect(page.locator(".run")).to_have_attribute("data-status", "done")
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.evaluate("ids => dalleStudio.exports.open(ids)", [served.studio.images()[0].id])
+    dialog = page.locator("dialog.export")
+    dialog.get_by_role("radio", name="Sticker sheet").check()
+    save, last = dialog.get_by_role("link", name="Save"), dialog.get_by_label("Page colour")
+    expect(save).to_be_in_viewport(ratio=1)
+    last.scroll_into_view_if_needed()
+    for control in (save, last):
+        expect(control).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -9,9 +9,16 @@ OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "cannot allocate memo
 
 
 class NotFound(DalleError):
-    """A job or picture that is not in the history, or whose file is gone."""
+    """A job or picture that is not in the history, or whose file is gone.
+
+    The message names its id, for who asked by it; `words` say the same to who has only ever seen a picture.
+    """
 
     code = "not_found"
+
+    def __init__(self, message: str, words: str = "") -> None:
+        super().__init__(message)
+        self.words = words or message
 
 
 class HistoryError(DalleError):
@@ -64,9 +71,16 @@ class MissingPackage(DalleError):
     code = "missing_package"
 
 
+def shown(error: DalleError) -> str:
+    """What a page says of it: no ids, which nobody there has seen."""
+    return error.words if isinstance(error, NotFound) else str(error)
+
+
 def explain(error: BaseException) -> str:
     """What happened, in words an artist can act on."""
     text = " ".join(str(error).split())[:300]
+    if isinstance(error, NotFound):
+        return error.words
     return in_words(error) or f"Something unexpected went wrong ({type(error).__name__}: {text}). The log says more."
 
 

@@ -95,7 +95,7 @@ def sheet(history: History, sheet_id: str) -> SheetRow:
     """Raises NotFound."""
     rows = history.read("SELECT * FROM sheets WHERE id = ?", (sheet_id.encode(errors="replace").decode(),))
     if not rows:
-        raise NotFound(f"There is no sheet {sheet_id!r}.")
+        raise NotFound(f"There is no sheet {sheet_id!r}.", "This sheet is not here any more.")
     return _sheet_row(rows[0])
 
 

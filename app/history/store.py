@@ -264,7 +264,7 @@ class History:
             writer.execute("UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND status = 'running'", (job_id,))
             row = writer.execute("SELECT status FROM jobs WHERE id = ?", (job_id,)).fetchone()
         if row is None:
-            raise NotFound(f"There is no job {job_id!r}.")
+            raise _no_job(job_id)
         return cast(JobStatus, row["status"])
 
     def cancel_requested(self, job_id: str) -> bool:
@@ -283,7 +283,7 @@ class History:
         """Raises NotFound."""
         rows = self._read(f"{_JOBS} WHERE id = ?", (storable(job_id),))
         if not rows:
-            raise NotFound(f"There is no job {job_id!r}.")
+            raise _no_job(job_id)
         return _job_row(rows[0])
 
     def queued_jobs(self) -> list[JobRow]:
@@ -409,7 +409,7 @@ class History:
         there = "(trashed_at IS NULL OR trash_batch IS NOT NULL)" if in_trash else "trashed_at IS NULL"
         rows = self._read(f"{_IMAGES} WHERE images.id = ? AND {there}", (storable(image_id),))
         if not rows:
-            raise NotFound(f"There is no picture {image_id!r}.")
+            raise _no_picture(image_id)
         return _image_row(rows[0])
 
     def images_of(self, image_ids: Sequence[str]) -> list[ImageRow]:
@@ -474,7 +474,7 @@ class History:
                 (starred, kept, storable(image_id)),
             ).rowcount
         if not changed:
-            raise NotFound(f"There is no picture {image_id!r}.")
+            raise _no_picture(image_id)
 
     def image_path(self, image_id: str, *, in_trash: bool = False) -> Path:
         """The picture's file. Raises NotFound where the row or the file is gone."""
@@ -492,7 +492,10 @@ class History:
     def _file(self, image: ImageRow) -> Path:
         path = locate(self.settings.images, image.path)
         if path is None or not path.is_file():
-            raise NotFound(f"The file of picture {image.id} is gone from the data folder.")
+            raise NotFound(
+                f"The file of picture {image.id} is gone from the data folder.",
+                "The file of this picture is gone from the data folder.",
+            )
         return path
 
     def _thumbnail(self, path: str) -> Path:
@@ -617,6 +620,17 @@ def insert_job(writer: sqlite3.Connection, job: NewJob) -> str:
         ),
     )
     return job_id
+
+
+def _no_picture(image_id: str) -> NotFound:
+    return NotFound(
+        f"There is no picture {image_id!r}.",
+        "This picture is not here any more: it is in the trash, or was deleted for good.",
+    )
+
+
+def _no_job(job_id: str) -> NotFound:
+    return NotFound(f"There is no job {job_id!r}.", "This run is not here any more.")
 
 
 def _write_rankings(writer: sqlite3.Connection, rankings: Sequence[Ranking]) -> None:

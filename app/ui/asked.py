@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from app.errors import shown
 from app.ui.payloads import Payload
 from app.ui.routes import ULID
 from dalle_core.errors import DalleError, RequestError
@@ -15,7 +16,7 @@ def answer(ask: Callable[[], Payload]) -> Payload:
     try:
         return ask()
     except DalleError as error:
-        return {"error": str(error), "code": error.code}
+        return {"error": shown(error), "code": error.code}
 
 
 def value(asked: Any, name: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.errors import shown
 from app.studio import Studio
 from app.ui.examples import offered_styles
 from app.ui.form import RANDOM_SEEDS
@@ -131,7 +132,7 @@ def submitted(submit: Callable[[], str]) -> Payload:
     try:
         return {"text": "", "job": submit()}
     except DalleError as error:
-        return {"text": str(error), "code": error.code, "try": secrets.token_hex(4)}
+        return {"text": shown(error), "code": error.code, "try": secrets.token_hex(4)}
 
 
 def event_field(event: gr.EventData, name: str) -> str:

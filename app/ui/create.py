@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.errors import shown
 from app.studio import Studio
 from app.ui import controls, recipe_drop
 from app.ui.browser_calls import browser_calls
@@ -104,7 +105,7 @@ def wire_reuse(
         try:
             return studio.image(event_field(event, "image"))
         except DalleError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(shown(error), print_exception=False) from error
 
     def use_seed(event: gr.EventData) -> tuple[Any, Any]:
         return str(picture(event).seed), gr.Tabs(selected="create")

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app.axes import TITLES
+from app.errors import shown
 from app.studio import Studio
 from app.ui import controls
 from app.ui.asked import is_number, value
@@ -119,7 +120,7 @@ def wire(studio: Studio, widgets: Widgets) -> None:
             asked = read_sheet(studio, chosen, _request(values))
             return _plan(chosen, plan_words(studio.sheets.plan(asked)))
         except DalleError as error:
-            return _plan(chosen, str(error), wrong=True)
+            return _plan(chosen, shown(error), wrong=True)
 
     form = list(widgets.form)
     chosen = "(_, ...form) => [dalleStudio.chosenAxes(), ...form]"  # as they stand when the button is pressed
@@ -158,7 +159,7 @@ def wire_sending(studio: Studio, galleries: Sequence[gr.HTML], widgets: Widgets,
         try:
             image = studio.image(event_field(event, "image"))
         except DalleError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(shown(error), print_exception=False) from error
         values = list(form_values(image.request, image.seed))
         values[2:4] = [1]
         if image.model != studio.model_status().name:
@@ -187,4 +188,4 @@ def _started(start: Callable[[], str]) -> tuple[Payload, Any]:
     try:
         return {"text": ""}, {"sheet": start(), "sent": secrets.token_hex(4)}
     except DalleError as error:
-        return {"text": str(error), "code": error.code, "try": secrets.token_hex(4)}, gr.skip()
+        return {"text": shown(error), "code": error.code, "try": secrets.token_hex(4)}, gr.skip()

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from app.errors import shown
 from app.gallery_views import Imported
 from app.studio import Studio
 from app.ui.baskets import Baskets
@@ -30,7 +31,7 @@ def gallery_routes(studio: Studio, baskets: Baskets) -> list[Route]:
         try:
             data = await run_in_threadpool(studio.gallery.download, image_ids)
         except DalleError as error:
-            return _missing(str(error))
+            return _missing(shown(error))
         headers = UNSTORED | {"content-disposition": f'attachment; filename="{ZIP_NAME}"'}
         return StreamingResponse(iterate_in_threadpool(data), media_type="application/zip", headers=headers)
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.errors import shown
 from app.recipes import Recipe, request_from_json, request_to_json
 from app.studio import Studio
 from app.ui.controls import PRIVATE, event_field, script_html
@@ -44,7 +45,7 @@ def wire(
         try:
             request, seed = _read(event_field(event, "request"), event_field(event, "seed"))
         except DalleError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(shown(error), print_exception=False) from error
         what = event_field(event, "what")
         wanted = FIELDS if what == "all" else (what,)
         values = zip(FIELDS, form_values(request, seed), strict=True)

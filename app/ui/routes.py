@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from app.errors import shown
 from dalle_core.errors import DalleError
 
 ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -36,7 +37,7 @@ def explained(answer: Endpoint) -> Endpoint:
         try:
             return await answer(request)
         except DalleError as error:
-            return JSONResponse({"error": str(error), "code": error.code}, status_code=422, headers=UNSTORED)
+            return JSONResponse({"error": shown(error), "code": error.code}, status_code=422, headers=UNSTORED)
 
     return signed_in(answered)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.errors import shown
 from app.studio import Studio
 from app.ui import controls
 from app.ui.bench import bench_calls
@@ -79,7 +80,7 @@ def wire_sending(studio: Studio, galleries: Sequence[gr.HTML], event: str, place
         try:
             image = studio.image(event_field(sent, "image"))
         except DalleError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+            raise gr.Error(shown(error), print_exception=False) from error
         values = list(form_values(image.request, image.seed))
         values[2:5] = gr.skip(), gr.skip(), ""
         if image.model != studio.model_status().name:

@@ -35,7 +35,7 @@ def test_what_makes_no_sense_is_answered_in_words(page: OpenPage) -> None:
         (f"ids={image_id}&kind=exe", "expected one of png, svg, sheet"),
         (f"ids={image_id}&path=x", "has no setting"),
         (f"ids={many}", f"expected 1 to {MAX_PICTURES}"),
-        (f"ids={'0' * 26}", "no picture"),
+        (f"ids={'0' * 26}", "This picture is not here any more"),
     ):
         answer = httpx.get(f"{page.url}media/export?{query}")
         assert answer.status_code == 422

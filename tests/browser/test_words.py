@@ -116,7 +116,7 @@ def test_no_english_is_left_in_questions_the_queue_and_messages(
     with studio.history.writing() as writer:
         writer.execute("DELETE FROM images")
     dialog.get_by_role("button", name="使用种子").click()
-    expect(page.locator(".toast-body")).to_contain_text("没有图片")
+    expect(page.locator(".toast-body")).to_contain_text("这张图片已不在这里")
     assert _english(page) == []
     studio.clear_queue()
 

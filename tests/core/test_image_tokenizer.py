@@ -165,7 +165,7 @@ def test_the_preset_for_the_published_one_fits_it(capsys: pytest.CaptureFixture[
         preset("emblem-64", published=TINY_DVAE)
     Path(common[5], "emblem-256").mkdir()
     shutil.copy(Path(common[5], "test", "tokenizer.json"), Path(common[5], "emblem-256"))
-    sentence = ["--set", "transformer.sentence=0"]
+    sentence = ["--set", "transformer.sentence=0", "--set", "transformer.phrases=false"]
     assert main(["transformer", *common[2:8], "--preset", "emblem-256", *sentence]) == 1
     assert "say where its folder is, with --image-tokenizer FOLDER" in capsys.readouterr().err
 

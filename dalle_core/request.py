@@ -48,7 +48,7 @@ class GenerationRequest:
     temperature: float = 0.6
     top_k: int = 0
     top_p: float = 1.0
-    guidance_scale: float = 5.0
+    guidance_scale: float = 3.5
     batch_width: int = 0
     prefix_tokens: tuple[int, ...] = ()
     rerank_text: str | None = None

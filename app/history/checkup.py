@@ -39,7 +39,9 @@ Kind = Literal[
     "marks",
     "model",
 ]
-NOTES: frozenset[Kind] = frozenset({"no_recipe", "leftover"})  # told, but nothing is wrong with the history
+NOTES: frozenset[Kind] = frozenset(
+    {"no_recipe", "leftover", "thumbnail_missing"}
+)  # told, but nothing is wrong with the history
 MAX_MESSAGES = 20
 # A full disk, another program, permissions: nothing that setting the database aside would make better.
 _CIRCUMSTANCES = {
@@ -194,7 +196,7 @@ def _check_row(settings: Settings, row: sqlite3.Row) -> Iterator[Problem]:
     elif hidden and not changed:
         yield Problem("file_back", image_id, f"The file images/{path} is there again.")
     if not hidden and not thumbnail_of(settings.thumbnails, path).is_file():
-        yield Problem("thumbnail_missing", image_id, f"The picture images/{path} has no thumbnail.")
+        yield Problem("thumbnail_missing", image_id, f"The picture images/{path} has no thumbnail yet.")
 
 
 def can_be_shown(file: Path) -> bool:

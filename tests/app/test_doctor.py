@@ -1,5 +1,6 @@
 """Every kind of damage is found, and what can be mended is, from whatever is left."""
 
+import errno
 import json
 import shutil
 import sqlite3
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -65,6 +67,22 @@ def test_what_a_studio_painted_is_sound(start_studio: StartStudio) -> None:
     studio.close()
     assert kinds(studio.settings) == []
     assert marks.read(studio.settings.marks)["images"].rows
+
+
+def test_a_thumbnail_that_the_disk_had_no_room_for_is_no_damage(
+    start_studio: StartStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio = start_studio()
+    with monkeypatch.context() as full:
+        full.setattr("app.history.store.write_thumbnail", Mock(side_effect=OSError(errno.ENOSPC, "full")))
+        painted(studio)
+    image_id = studio.images()[0].id
+    studio.close()
+    assert set(kinds(studio.settings)) == {"thumbnail_missing"}
+    assert doctor.examine(studio.settings).is_sound
+    history = History(studio.settings, owner=True)
+    assert history.thumbnail_path(image_id).is_file()
+    history.close()
 
 
 def test_an_empty_data_folder_is_sound_and_stays_empty(settings: Settings) -> None:
@@ -396,6 +414,7 @@ def test_marks_are_written_soon_after_a_change_and_at_the_end(settings: Settings
 STARS = """
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 from app.history import History, marks
 from app.settings import Settings
 

@@ -423,6 +423,7 @@ def test_the_page_tells_the_memory_before_anything_is_fetched(
 ) -> None:
     studio = start_studio(FakeModel())
     monkeypatch.setattr("app.models.free_memory", lambda _: None if free is None else free * 10**9)
+    wait_until(lambda: studio.model_status().state == "ready")  # or its loading would end later and tell the CPU
     studio.worker.loader.status = replace(studio.worker.loader.status, device=device)
     offer = next(each for each in offers_payload(studio)["offers"] if each["name"] == "rudalle-malevich")
     assert (dict(offer["facts"])["Memory"], offer["heavy"]) == (words, heavy)

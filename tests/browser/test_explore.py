@@ -79,11 +79,13 @@ def test_an_answer_that_is_late_does_not_undo_what_was_heard_since(served: Serve
     page.locator(".sheet .tile[data-state=done] img").first.wait_for()
     page.get_by_role("button", name="Stop the sheet").click()
     expect(page.locator(".sheet")).to_have_attribute("data-status", "stopped")
-    held: list[tuple[Route, APIResponse]] = []
+    first: list[Route] = []
+    held: list[APIResponse] = []
 
     def hold_the_first(route: Route) -> None:
-        if not held and "show_sheet" in (route.request.post_data or ""):
-            held.append((route, route.fetch()))
+        if not first and "show_sheet" in (route.request.post_data or ""):
+            first.append(route)  # before it is fetched: other requests come meanwhile
+            held.append(route.fetch())
         else:
             route.continue_()
 
@@ -91,9 +93,8 @@ def test_an_answer_that_is_late_does_not_undo_what_was_heard_since(served: Serve
     page.get_by_role("button", name="Paint what is missing").click()
     while not held or any(card.state != "done" for card in served.studio.sheets.listed()):
         page.wait_for_timeout(50)
-    route, answer = held[0]
-    assert '"running"' in answer.text() or '"queued"' in answer.text()
-    route.fulfill(response=answer)
+    assert '"running"' in held[0].text() or '"queued"' in held[0].text()
+    first[0].fulfill(response=held[0])
     expect(page.locator(".sheet")).to_have_attribute("data-status", "done")
     expect(page.locator(".sheet .tile img")).to_have_count(4)
     page.wait_for_timeout(300)

@@ -12,7 +12,7 @@ from dalle_core.training.compose import as_drawn, compose
 from dalle_core.training.figures import Row, share
 from dalle_core.training.grader import Grader, concept_shares
 from dalle_core.training.grading import Grading
-from dalle_core.training.lookalikes import Lineups, confusion, largest_lineup, lookalikes
+from dalle_core.training.lookalikes import Lineups, confusion, largest_lineup, lineup_odds, lookalikes
 from dalle_core.training.scenes import Mixture
 from dalle_core.training.workshop import Workshop
 
@@ -63,8 +63,8 @@ def grader_rows(grading: Grading, size: int) -> list[Row]:
     shares, labels = concept_shares(grader, images), _labels(grader, art, rows)
     first = shares.argsort(axis=1)[:, ::-1] == labels[:, None]
     styles = np.equal(grading.styles(images), [art.rows[i].style for i in rows])
-    own = np.concatenate([grading.shows(image[None], int(i)) for image, i in zip(images, rows, strict=True)])
     lineups = grading.lineups
+    own = lineup_odds(shares, labels, lineups.classes, lineups.size)
     return [
         share(f"grader on real art, out of {lineups.size} of {lineups.count} classes", own),
         share(f"grader on real art, first of {len(lineups.concepts)} concepts", first[:, 0]),

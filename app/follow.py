@@ -51,7 +51,8 @@ async def follow(studio: Studio) -> AsyncIterator[News]:
             told = time.monotonic()
             yield news
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):  # wait_for loses a cancellation that comes with a change
+                    await changed.wait()
             await asyncio.sleep(max(0.0, told + TELL_SECONDS - time.monotonic()))
 
 

@@ -147,6 +147,26 @@ def test_a_page_that_goes_away_leaves_no_listener(studio: Studio) -> None:
     assert studio._bell._listeners == set()
 
 
+def test_a_page_that_goes_away_just_as_something_changes_is_let_go(studio: Studio) -> None:
+    wait_until(lambda: studio.model_status().state == "ready")
+
+    async def go() -> None:
+        stream = follow(studio)
+        await anext(stream)
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0.2)  # it has nothing to tell, and waits
+        ((_, changed),) = studio._bell._listeners
+        changed.set()
+        await asyncio.sleep(0)  # its waiting is over, and it does not know yet
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await stream.aclose()
+
+    asyncio.run(asyncio.wait_for(go(), SECONDS))
+    assert studio._bell._listeners == set()
+
+
 def test_empty_news_come_where_nothing_changes(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "LOOK_SECONDS", 0.01)
     wait_until(lambda: studio.model_status().state == "ready")

@@ -1,4 +1,4 @@
-"""What a prompt names, and where it should be seen: "a cat above a dog", "two apples", 猫在狗的左边.
+"""What a prompt names, and where it should be seen: "a cat above a dog", "two apples", "a tiny boat", 猫在狗的左边.
 
 A contrastive model puts a whole text into one vector, for which a cat above a dog is as good as a dog above a cat. So a
 reranker also looks for each phrase by itself, in the squares of the picture where the prompt has it, and a transformer
@@ -20,6 +20,7 @@ PLACES: dict[int, tuple[Place, ...]] = {
     3: ((0.0, -0.24), (-0.25, 0.24), (0.25, 0.24)),
     4: ((-0.24, -0.24), (0.24, -0.24), (-0.24, 0.24), (0.24, 0.24)),
 }  # where two, three, four of one thing stand
+MIDDLE = (0.0, 0.08)  # where a small thing stands: a little below the picture's own, as on grass or snow
 ARRANGED = {"left": (LEFT, RIGHT), "right": (RIGHT, LEFT), "above": (TOP, BOTTOM), "below": (BOTTOM, TOP)}
 
 
@@ -52,6 +53,7 @@ _ENGLISH = [
     re.compile(rf"{_ONE} (?P<side>above|over|below|under|beneath) {_TWO}", re.IGNORECASE),
     re.compile(rf"{_ONE} (?:and|beside|next to) {_TWO}", re.IGNORECASE),
     re.compile(r"(?P<count>two|three|four|[234]) (?P<one>[^\W\d].*)", re.IGNORECASE),
+    re.compile(rf"(?:{_ARTICLE} )?(?P<small>tiny|small|little) (?P<one>\S.*)", re.IGNORECASE),
 ]
 _GROUND_ZH = "(?:在.+|.+背景)?"
 _MEASURE = "[一1]?[个只朵辆条张件顶把颗棵座艘架]"
@@ -63,6 +65,7 @@ _CHINESE = [
     re.compile(rf"(?P<one>{_MEASURE}.+?)和(?P<two>{_MEASURE}.+)"),
     re.compile(r"(?P<one>.{2,}?)和(?P<two>.{2,})"),
     re.compile(r"(?P<count>[两二三四234])[个只朵辆条张件顶把颗棵座艘架](?P<one>.+)"),
+    re.compile(rf"(?:{_MEASURE})?(?P<small>小小的|小的)(?P<one>.+?)(?:在.{{2,}})?"),
 ]
 _ENGLISH_TAIL = re.compile(r",.*| (?:on|in) (?:an? |the )?\w.*", re.IGNORECASE | re.DOTALL)
 _CHINESE_LEAD = re.compile(r"^(?:[^，,]*的[，,])?(?:[a-z ]+风格的)?", re.IGNORECASE)  # 夜空中的，noto 风格的猫
@@ -71,7 +74,7 @@ _LEADING = re.compile(rf"^{_MEASURE}")
 
 
 def readings(prompt: str) -> tuple[Reading, ...]:
-    """The ways in which a prompt's things may stand; none where it names but one, or is not understood.
+    """The ways in which a prompt's things may stand; none where it names but one, not small, or is not read.
 
     Two things without a side may stand either way round, side by side or one above the other.
     """
@@ -119,6 +122,8 @@ def _arranged(found: dict[str, str | None], plain: Callable[[str], str]) -> tupl
     one = plain(found["one"] or "")
     if count := found.get("count"):
         return ((Phrase(one, PLACES[_COUNTS[count.lower()]]),),)
+    if found.get("small"):
+        return ((Phrase(one, (MIDDLE,)),),)
     other, side = plain(found["two"] or ""), (found.get("side") or "").lower()
     ways = [ARRANGED[_SIDES.get(side, side)]] if side else list(ARRANGED.values())
     return tuple((Phrase(one, (here,)), Phrase(other, (there,))) for here, there in ways)

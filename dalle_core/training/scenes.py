@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from dalle_core.phrases import PLACES
+from dalle_core.phrases import MIDDLE, PLACES
 from dalle_core.training.art import ArtSet, Picture
 from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES
 
@@ -140,12 +140,12 @@ def _draw_single(row: Picture, rng: np.random.Generator, mixture: Mixture, recol
     hue = _hue(row, rng, mixture.recolour if recolour else 0.0)
     tiny, moved = rng.random() < mixture.tiny, rng.random() < mixture.moved
     scale = rng.uniform(0.4, 0.55) if tiny else rng.uniform(0.8, 1.0) if moved else Scene.scale
-    room = (1 - scale) / 2 + 0.02 if tiny or moved else 0.0
+    (across, down), room = (MIDDLE, 0.05) if tiny else ((0.0, 0.0), (1 - scale) / 2 + 0.02 if moved else 0.0)
     return replace(
         ground,
         hue=hue,
         scale=float(scale),
-        shift=(float(rng.uniform(-room, room)), float(rng.uniform(-room, room))),
+        shift=(across + float(rng.uniform(-room, room)), down + float(rng.uniform(-room, room))),
         flip=bool(row.flip and rng.random() < 0.5),
         tiny=tiny,
     )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dalle_core.clip import CLIP
 from dalle_core.config import CLIPConfig
-from dalle_core.phrases import ARRANGED, BOTTOM, LEFT, PLACES, RIGHT, TOP, layout, readings
+from dalle_core.phrases import ARRANGED, BOTTOM, LEFT, MIDDLE, PLACES, RIGHT, TOP, layout, readings
 from dalle_core.rerank import CLIPReranker
 from dalle_core.tokenizers import train_tokenizer
 
@@ -69,9 +69,25 @@ def test_several_of_one(prompt: str, count: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("a tiny rocket in the night sky", "rocket"),
+        ("Small red apple, noto style on a yellow background", "red apple"),
+        ("a little cat", "cat"),
+        ("一只小小的猫，蓝色背景", "猫"),
+        ("夜空中的，小小的火箭", "火箭"),
+        ("小小的红色的苹果在草地上", "红色的苹果"),
+    ],
+)
+def test_a_small_thing_stands_in_the_middle(prompt: str, name: str) -> None:
+    (reading,) = readings(prompt)
+    assert [(phrase.text, phrase.places) for phrase in reading] == [(name, (MIDDLE,))]
+
+
+@pytest.mark.parametrize(
     "prompt",
     ["", "a cat", "a black and white cat", "cat and dog", "a cup of tea", "five apples", "two-hump camel", "the end",
-     "弓和箭", "和服", "三角形", "四叶草", "猫", "在路上"],
+     "smallpox", "tiny", "小提琴", "小小的", "弓和箭", "和服", "三角形", "四叶草", "猫", "在路上"],
 )  # fmt: skip
 def test_one_thing_is_left_whole(prompt: str) -> None:
     assert readings(prompt) == ()
@@ -98,6 +114,11 @@ class TestLayout:
         assert layout("three cats", 8, 8).phrases == ("cats",)
         assert drawn("three cats") == ["00111100"] * 4 + ["11111111"] * 4
         assert drawn("four cats") == ["11111111"] * 8
+
+    def test_a_small_thing_has_a_square_a_little_below_the_middle(self) -> None:
+        assert layout("a small cat on grass", 16, 16).phrases == ("cat",)
+        rows = drawn("a small cat on grass", 16)
+        assert rows == ["0" * 16] * 5 + ["0000" + "1" * 8 + "0000"] * 8 + ["0" * 16] * 3
 
     @pytest.mark.parametrize("prompt", ["", "a cat", "five cats"])
     def test_what_names_but_one_thing_is_all_ground(self, prompt: str) -> None:

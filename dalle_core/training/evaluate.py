@@ -4,9 +4,11 @@ Brings the parts together and writes what they find; each part measures its own 
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from dalle_core.checkpoints import write_json
@@ -24,6 +26,7 @@ from dalle_core.training.scoring import Result, icon_rows, score
 from dalle_core.training.sheets import Judged, judged_sheet, save_grid
 from dalle_core.training.workshop import Workshop
 
+T = TypeVar("T")
 JUDGED = 100  # pictures on the sheet that people check the graders by
 
 
@@ -112,10 +115,15 @@ def _traced(workshop: Workshop, model: BundledModel, grading: Grading, results: 
 
 
 def _judged(workshop: Workshop, grading: Grading, results: list[Result]) -> None:
-    chosen = results[:: max(1, len(results) // JUDGED)][:JUDGED]
     pictures = [
         Judged(result.best, result.english, grading.seen(result.prompt.wish, result.best), result.right)
-        for result in chosen
+        for result in drawn(results, JUDGED)
     ]
     if pictures:
         judged_sheet(pictures, workshop.folder / "judged.png")
+
+
+def drawn(results: Sequence[T], count: int) -> list[T]:
+    """At most `count` of them, in their order, always the same: a fixed step would fall on one language alone."""
+    chosen = np.random.default_rng(0).permutation(len(results))[:count]
+    return [results[i] for i in sorted(chosen)]

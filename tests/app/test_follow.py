@@ -161,7 +161,6 @@ def test_a_page_that_goes_away_just_as_something_changes_is_let_go(studio: Studi
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        await stream.aclose()
 
     asyncio.run(asyncio.wait_for(go(), SECONDS))
     assert studio._bell._listeners == set()

@@ -12,6 +12,7 @@ from dalle_core.generate import GenerationRequest
 from dalle_core.training.calibrating import calibrated
 from dalle_core.training.compose import as_drawn
 from dalle_core.training.continuations import seam
+from dalle_core.training.evaluate import drawn
 from dalle_core.training.grading import Verdict
 from dalle_core.training.iconeval import Category, Prompt, Wish
 from dalle_core.training.neighbours import Neighbours, neighbour_rows, neighbours
@@ -131,6 +132,16 @@ def test_a_seam_is_the_step_between_the_halves():
     images[0, :, 4:] = 0.5
     images[1, :, 5:] = 0.5
     assert seam(images).tolist() == [0.5, 0]
+
+
+@pytest.mark.parametrize("each", [17, 40, 48])
+def test_the_pictures_to_check_are_of_all_categories_in_both_languages(each: int):
+    asked = [(category, chinese) for category in range(6) for _ in range(each) for chinese in (False, True)]
+    chosen = drawn(asked, 100)
+    assert len(chosen) == 100
+    assert min(chosen.count(kind) for kind in set(asked)) >= 3
+    assert drawn(asked[:3], 100) == asked[:3]
+    assert drawn([], 100) == []
 
 
 def test_judged_pictures_stand_in_green_and_red(tmp_path: Path):

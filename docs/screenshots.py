@@ -5,6 +5,7 @@ run. Needs what testing needs: Playwright and Chromium.
 """
 
 import io
+import os
 import shutil
 import sys
 import tempfile
@@ -44,8 +45,10 @@ QUALITY = 80
 
 
 @contextmanager
-def served(folder: str) -> Iterator[tuple[Studio, str]]:
-    studio = Studio(Settings(data_dir=Path(folder), open_browser=False))
+def served(home: str) -> Iterator[tuple[Studio, str]]:
+    """A studio of somebody who has just moved in: paths are shown below their home."""
+    os.environ["HOME"] = home
+    studio = Studio(Settings(data_dir=Path.home() / ".local" / "share" / "dalle-studio", open_browser=False))
     studio.start()
     page = open_page(studio, studio.settings)
     try:
@@ -164,7 +167,7 @@ def arranged(pictures: list[bytes], columns: int, scale: float = 1) -> Image.Ima
 
 def main() -> None:
     english, chinese = example_prompts()["en"], example_prompts()["zh"]
-    with tempfile.TemporaryDirectory() as folder, served(folder) as (studio, url), sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as home, served(home) as (studio, url), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         paint_history(studio)
         desk, dark = (visit(browser, url, WIDE, scheme, "en") for scheme in ("light", "dark"))

@@ -3,7 +3,9 @@
 Cards are foreign text: they go out as they are, and assets/ui/models.js draws them as text, never as markup.
 """
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -73,10 +75,17 @@ def _list(studio: Studio) -> Payload:
     return {
         "models": [model_payload(view, status, free) for view in studio.models.all()],
         "status": status_payload(status),
-        "where": str(studio.settings.own_models),
+        "where": home_relative(studio.settings.own_models),
         "rerankers": list(studio.rerankers()),
         "ranker": studio.worker.ranker,
     }
+
+
+def home_relative(path: Path) -> str:
+    """As people write it, and without their name where it is below their home."""
+    with contextlib.suppress(ValueError, RuntimeError):  # elsewhere, or nobody's home is known
+        return str("~" / path.relative_to(Path.home()))
+    return str(path)
 
 
 def model_payload(view: ModelView, status: ModelStatus, free: int | None) -> Payload:

@@ -29,6 +29,7 @@ from app.models import (
 from app.recipes import read_recipe
 from app.settings import Settings, is_model_name
 from app.studio import Studio, load_model, open_history, submit_to_owner
+from app.ui.models import home_relative
 from dalle_core.checkpoints import sha256_of
 from dalle_core.errors import CheckpointError, RequestError
 from dalle_core.families import registry
@@ -382,3 +383,11 @@ def test_the_command_line_lists_models(settings: Settings, capsys: pytest.Captur
         ("odd", False, True),
     ]
     assert values[0]["spec"]["rows"] == QUICK_SPEC.rows
+
+
+def test_a_folder_below_home_is_shown_without_whose_home_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert home_relative(tmp_path / "art" / "models") == str(Path("~/art/models"))
+    assert home_relative(tmp_path.parent / "models") == str(tmp_path.parent / "models")
+    monkeypatch.setattr(Path, "home", Mock(side_effect=RuntimeError("no home")))
+    assert home_relative(tmp_path) == str(tmp_path)

@@ -39,9 +39,8 @@ Kind = Literal[
     "marks",
     "model",
 ]
-NOTES: frozenset[Kind] = frozenset(
-    {"no_recipe", "leftover", "thumbnail_missing"}
-)  # told, but nothing is wrong with the history
+# Told, but nothing is wrong with the history: a thumbnail is made when its picture is first shown.
+NOTES: frozenset[Kind] = frozenset({"no_recipe", "leftover", "thumbnail_missing"})
 MAX_MESSAGES = 20
 # A full disk, another program, permissions: nothing that setting the database aside would make better.
 _CIRCUMSTANCES = {

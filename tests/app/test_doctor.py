@@ -414,7 +414,6 @@ def test_marks_are_written_soon_after_a_change_and_at_the_end(settings: Settings
 STARS = """
 import sys
 from pathlib import Path
-from unittest.mock import Mock
 from app.history import History, marks
 from app.settings import Settings
 

@@ -52,25 +52,28 @@ _ENGLISH = [
     re.compile(rf"{_ONE} (?:to the )?(?P<side>left|right) of {_TWO}", re.IGNORECASE),
     re.compile(rf"{_ONE} (?P<side>above|over|below|under|beneath) {_TWO}", re.IGNORECASE),
     re.compile(rf"{_ONE} (?:and|beside|next to) {_TWO}", re.IGNORECASE),
-    re.compile(r"(?P<count>two|three|four|[234]) (?P<one>[^\W\d].*)", re.IGNORECASE),
+    re.compile(r"(?P<count>two|three|four|[234]) (?!leaf )(?P<one>[^\W\d].*)", re.IGNORECASE),
     re.compile(rf"(?:{_ARTICLE} )?(?P<small>tiny|small|little) (?P<one>\S.*)", re.IGNORECASE),
 ]
-_GROUND_ZH = "(?:在.+|.+背景)?"
-_MEASURE = "[一1]?[个只朵辆条张件顶把颗棵座艘架]"
+MEASURE = "[个只朵辆条张件顶把颗棵座艘架]"
+HUE_ZH = "浅?[红橙黄绿青蓝紫粉棕黑白灰]色"
+_AN = f"[一1]?{MEASURE}"
+_AND = "(?<!弓)和(?![平服尚国弦睦谐的]|果子)"  # and no part of a word: peace, kimono, "soft"
 _CHINESE = [
-    re.compile(rf"(?P<one>.+?)在(?P<two>.+?)的?(?P<side>[左右上下])[边面方]{_GROUND_ZH}"),
+    re.compile(r"(?P<one>.+?)在(?P<two>.+?)的?(?P<side>[左右上下])[边面方]"),
     re.compile(r"(?P<two>.+?)(?P<side>[左右上下])[边面方]的(?P<one>.+)"),
-    re.compile(rf"(?P<one>.+?)在(?P<two>.+?)旁边{_GROUND_ZH}"),
+    re.compile(r"(?P<one>.+?)在(?P<two>.+?)旁边"),
     re.compile(r"(?P<two>.+?)旁边的(?P<one>.+)"),
-    re.compile(rf"(?P<one>{_MEASURE}.+?)和(?P<two>{_MEASURE}.+)"),
-    re.compile(r"(?P<one>.{2,}?)和(?P<two>.{2,})"),
-    re.compile(r"(?P<count>[两二三四234])[个只朵辆条张件顶把颗棵座艘架](?P<one>.+)"),
-    re.compile(rf"(?:{_MEASURE})?(?P<small>小小的|小的)(?P<one>.+?)(?:在.{{2,}})?"),
+    re.compile(rf"(?P<one>{_AN}.+?){_AND}(?P<two>{_AN}.+)"),
+    re.compile(rf"(?P<one>.+?){_AND}(?P<two>.+)"),
+    re.compile(rf"(?P<count>[两二三四234]){MEASURE}(?P<one>.+)"),
+    re.compile(rf"(?:{_AN})?(?P<small>小小的|小的)(?P<one>.+)"),
 ]
 _ENGLISH_TAIL = re.compile(r",.*| (?:on|in) (?:an? |the )?\w.*", re.IGNORECASE | re.DOTALL)
-_CHINESE_LEAD = re.compile(r"^(?:[^，,]*的[，,])?(?:[a-z ]+风格的)?", re.IGNORECASE)  # 夜空中的，noto 风格的猫
-_CHINESE_TAIL = re.compile(r"[，,].*", re.DOTALL)
-_LEADING = re.compile(rf"^{_MEASURE}")
+_GROUND_ZH = rf"(?![一二两三四1-4]{MEASURE})[^，,在的]{{1,8}}[上中里]的"  # 夜空中的, 蓝色背景上的
+_CHINESE_LEAD = re.compile(rf"^(?:[^，,]*的[，,]|{_GROUND_ZH})?(?:[a-z ]+风格的)?", re.IGNORECASE)
+_CHINESE_TAIL = re.compile(rf"[，,].*|{HUE_ZH}(?:到{HUE_ZH}渐变)?背景$|在[^在]{{1,8}}[上中里]$", re.DOTALL)
+_LEADING = re.compile(rf"^{_AN}")
 
 
 def readings(prompt: str) -> tuple[Reading, ...]:

@@ -16,6 +16,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from torch import Tensor
 
 from dalle_core.errors import CheckpointError
+from dalle_core.glossary import Glossary
 
 PAD, END = "<pad>", "<end>"
 WORDS = re.compile(r"[\u3400-\u9fff]|[^\s\u3400-\u9fff]+")  # a Chinese character is a word of its own
@@ -30,11 +31,12 @@ class EncodedText:
 
 
 class TextTokenizer:
-    """A trained BPE with a fixed text length."""
+    """A trained BPE with a fixed text length, which reads names by a glossary."""
 
-    def __init__(self, tokenizer: Tokenizer, text_length: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, text_length: int, glossary: Glossary | None = None) -> None:
         self.library = tokenizer
         self.text_length = text_length
+        self.glossary = glossary or Glossary()
         self.pad_id = _required_id(tokenizer, PAD)
         self.end_id = _required_id(tokenizer, END)
         merges = json.loads(tokenizer.to_str())["model"]["merges"]
@@ -53,7 +55,7 @@ class TextTokenizer:
     def encode_with_dropout(self, text: str, dropout: float, seed: int) -> tuple[int, ...]:
         """Like `encode`, each merge skipped with probability `dropout`; seeded, as the library's own cannot be."""
         rng = random.Random(seed)
-        normal = self.library.normalizer.normalize_str(text)
+        normal = self.library.normalizer.normalize_str(self.glossary.read(text))
         pieces = [piece for piece, _ in self.library.pre_tokenizer.pre_tokenize_str(normal)]
         ids = [_required_id(self.library, part) for piece in pieces for part in self._merge(piece, dropout, rng)]
         return self._padded(ids[: self.text_length - 1])
@@ -67,7 +69,7 @@ class TextTokenizer:
         return text.strip()
 
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self.library.encode(text).ids
+        ids: list[int] = self.library.encode(self.glossary.read(text)).ids
         return ids
 
     def _padded(self, ids: list[int]) -> tuple[int, ...]:
@@ -91,7 +93,9 @@ class TextTokenizer:
         self.library.save(str(path))
 
     @classmethod
-    def load(cls, path: Path, text_length: int, vocab_size: int | None = None) -> "TextTokenizer":
+    def load(
+        cls, path: Path, text_length: int, vocab_size: int | None = None, glossary: Glossary | None = None
+    ) -> "TextTokenizer":
         """Given the model's `vocab_size`, refuses a tokenizer of another size."""
         library = read_tokenizer(path)
         if vocab_size is not None and library.get_vocab_size() != vocab_size:
@@ -99,7 +103,7 @@ class TextTokenizer:
                 f"{path.name}: expected a vocabulary of {vocab_size}, as the model has; "
                 f"found {library.get_vocab_size()}"
             )
-        return cls(library, text_length)
+        return cls(library, text_length, glossary)
 
 
 def read_tokenizer(path: Path) -> Tokenizer:

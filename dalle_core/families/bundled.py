@@ -1,4 +1,5 @@
-"""The bundled family: what `dalle_core.training` writes. One folder holds dVAE, transformer, CLIP and tokenizer.
+"""The bundled family: what `dalle_core.training` writes. One folder holds dVAE, transformer, CLIP, tokenizer and
+a glossary of names.
 
 The dVAE is this project's own, or OpenAI's where the transformer was trained on the tokens of that one.
 """
@@ -21,6 +22,7 @@ from dalle_core.errors import CheckpointError
 from dalle_core.families import openai_dvae
 from dalle_core.families.base import Conditioning, ModelSpec, Pace
 from dalle_core.families.registry import CONFIG, read_network, read_spec
+from dalle_core.glossary import Glossary
 from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.packing import pack_linears
 from dalle_core.quantizers import split_digits
@@ -28,6 +30,7 @@ from dalle_core.rerank import CLIPReranker
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.transformer import DecodeState, Outline, Transformer
 
+GLOSSARY = "glossary.json"  # where a model has one
 IMAGE_TOKENIZER = "image_tokenizer"  # in a config: whose the dVAE is, where it is not this project's own
 
 
@@ -169,8 +172,9 @@ def load_bundled(folder: Path, device: torch.device) -> BundledModel:
             f"{folder.name}: the transformer takes sentences of {transformer.config.sentence} numbers, "
             f"CLIP gives {clip.config.dim}"
         )
+    glossary = Glossary.load(folder / GLOSSARY) if GLOSSARY in config["files"] else None
     tokenizer = TextTokenizer.load(
-        folder / "tokenizer.json", transformer.config.text_length, transformer.config.vocab_size
+        folder / "tokenizer.json", transformer.config.text_length, transformer.config.vocab_size, glossary
     )
     if device.type == "cpu":
         pack_linears(transformer)

@@ -13,10 +13,14 @@ import torch
 from dalle_core.checkpoints import FORMAT, read_json, save_weights, second_name, sha256_of, write_json
 from dalle_core.errors import TrainingError
 from dalle_core.families.base import ModelSpec
-from dalle_core.families.bundled import IMAGE_TOKENIZER, BundledModel, load_bundled
+from dalle_core.families.bundled import GLOSSARY, IMAGE_TOKENIZER, BundledModel, load_bundled
 from dalle_core.families.openai_dvae import WEIGHTS
 from dalle_core.families.registry import CONFIG
+from dalle_core.glossary import Glossary
 from dalle_core.rerank import CLIPReranker
+from dalle_core.tokenizers import TextTokenizer
+from dalle_core.training.art import ArtSet
+from dalle_core.training.captions import COLOUR_WORDS, COLOUR_WORDS_ZH
 from dalle_core.training.card import RECORD, model_card, training_record
 from dalle_core.training.compose import compose
 from dalle_core.training.loop import plot_curves
@@ -35,7 +39,8 @@ def model_name(workshop: Workshop) -> str:
 
 def assemble(workshop: Workshop, name: str = "") -> BundledModel:
     """The model as it would be bundled, from the best weights of the runs, rounded as they will be stored."""
-    config, tokenizer, networks = workshop.preset.transformer, workshop.tokenizer(), {}
+    config, networks = workshop.preset.transformer, {}
+    tokenizer = TextTokenizer(workshop.tokenizer().library, config.text_length, glossary(workshop.art))
     for network in NETWORKS:
         networks[network] = workshop.trained(network)
         if network in workshop.preset.stages:
@@ -62,6 +67,21 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
     plain = CLIPReranker(f"{spec.name}-clip", clip, tokenizer)
     reranker = CLIPReranker(plain.name, clip, tokenizer, baseline_scores(plain, workshop))
     return BundledModel(spec, dvae, transformer, tokenizer, reranker, workshop.device)
+
+
+def glossary(art: ArtSet) -> Glossary:
+    """The art's Chinese labels with its English ones; without those that mean several things, and those of which only
+    the English one names a colour: a prompt may name another.
+    """
+    meant: dict[str, set[str]] = {}
+    for row in (art.rows[i] for i in art.where("train")):
+        if row.zh:
+            meant.setdefault(row.zh[0], set()).add(row.en[0].lower())
+    return Glossary({
+        zh: en
+        for zh, (en, *others) in sorted((zh, sorted(names)) for zh, names in meant.items())
+        if not others and (COLOUR_WORDS_ZH.search(zh) or not COLOUR_WORDS.search(en))
+    })  # fmt: skip
 
 
 def _licence(workshop: Workshop) -> str:
@@ -102,6 +122,7 @@ def bundle(workshop: Workshop, out: Path, name: str = "") -> Path:
     if not workshop.preset.trains_dvae:
         second_name(workshop.published_folder / WEIGHTS, staging / WEIGHTS)
     model.tokenizer.save(staging / "tokenizer.json")
+    model.tokenizer.glossary.save(staging / GLOSSARY)
     files = {path.name: sha256_of(path) for path in sorted(staging.iterdir())}
     write_json(staging / CONFIG, _config(model, workshop, files))
     figures = _figures(workshop)

@@ -49,6 +49,6 @@ class Easel:
 
 def _identity(model: BundledModel) -> str:
     """Of all that the tokens depend on: weights, their layout, the vocabulary and the encoder of sentences."""
-    parts = [repr(model.transformer.config), model.tokenizer.library.to_str()]
+    parts = [repr(model.transformer.config), model.tokenizer.library.to_str(), repr(model.tokenizer.glossary.names)]
     parts += [sha256_of_weights(module) for module in (model.transformer, model.reranker.clip.text_encoder)]
     return hashlib.sha256("".join(parts).encode()).hexdigest()

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from dalle_core.checkpoints import read_json, sha256_of, write_json
 from dalle_core.errors import CheckpointError, RequestError
-from dalle_core.families.bundled import BundledModel, load_bundled
+from dalle_core.families.bundled import GLOSSARY, BundledModel, load_bundled
 from dalle_core.families.registry import load_model, read_spec
 from dalle_core.generate import CandidateFinished, Finished, GenerationRequest, Preview, Progress, Started, generate
+from dalle_core.glossary import Glossary
 from dalle_core.quantizers import split_digits
 from dalle_core.transformer import Outline
 from tests.fakes import FakeReranker
@@ -180,13 +182,36 @@ def test_a_missing_folder_or_file(copy: Path, tmp_path: Path) -> None:
         load_model(copy, CPU)
 
 
-@pytest.mark.parametrize("name", ["dvae.safetensors", "transformer.safetensors", "clip.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["dvae.safetensors", "transformer.safetensors", "clip.safetensors", "tokenizer.json",
+                                  "glossary.json"])  # fmt: skip
 def test_one_flipped_byte_is_seen(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=f"{name} is corrupt or another file: expected SHA-256 .*, found"):
         load_model(copy, CPU)
+
+
+def test_prompts_are_read_by_the_glossary(copy: Path, model: BundledModel) -> None:
+    Glossary({"圆盘": "disc"}).save(copy / GLOSSARY)
+    config = read_json(copy / "config.json")
+    write_json(copy / "config.json", {**config, "files": {**config["files"], GLOSSARY: sha256_of(copy / GLOSSARY)}})
+    reading = load_bundled(copy, CPU)
+    told, plain = reading.encode_prompts(["red 圆盘"]).value, model.encode_prompts(["red disc"]).value
+    assert torch.equal(told.ids, plain.ids)
+    assert torch.equal(told.sentences, plain.sentences)
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(reading.reranker.score(images, "red 圆盘"), model.reranker.score(images, "red disc"))
+
+
+def test_a_model_without_a_glossary_reads_prompts_as_they_are(copy: Path, model: BundledModel) -> None:
+    (copy / GLOSSARY).unlink()
+    config = read_json(copy / "config.json")
+    del config["files"][GLOSSARY]
+    write_json(copy / "config.json", config)
+    older = load_bundled(copy, CPU)
+    assert older.tokenizer.glossary.names == {}
+    assert torch.equal(older.encode_prompts(["red disc"]).value.ids, model.encode_prompts(["red disc"]).value.ids)
 
 
 def test_a_config_cut_short_or_of_another_kind(copy: Path) -> None:

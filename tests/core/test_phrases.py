@@ -45,6 +45,11 @@ def test_two_things_and_their_sides(prompt: str, first: tuple[str, object], seco
         ("苹果在香蕉旁边", ["苹果", "香蕉"]),
         ("香蕉旁边的苹果", ["苹果", "香蕉"]),
         ("苹果在香蕉旁边黄色背景", ["苹果", "香蕉"]),
+        ("猫和狗", ["猫", "狗"]),
+        ("蛋和钥匙，noto 风格", ["蛋", "钥匙"]),
+        ("夜空中的一只猫和一只狗", ["猫", "狗"]),
+        ("穿和服的猫和狗", ["穿和服的猫", "狗"]),
+        ("一只猫和一只狗在草地上", ["猫", "狗"]),
     ],
 )
 def test_two_things_without_a_side_may_stand_either_way(prompt: str, names: list[str]) -> None:
@@ -61,6 +66,11 @@ def test_two_things_without_a_side_may_stand_either_way(prompt: str, names: list
         ("4 red hearts, noto", 4, "red hearts"),
         ("三只猫，noto 风格", 3, "猫"),
         ("两个红色的苹果", 2, "红色的苹果"),
+        ("夜空中的三个火箭", 3, "火箭"),
+        ("浅蓝色背景上的noto 风格的四个红色的苹果", 4, "红色的苹果"),
+        ("两只树上的猫", 2, "树上的猫"),
+        ("三个火箭在夜空中", 3, "火箭"),
+        ("四个土豆浅蓝色到黄色渐变背景", 4, "土豆"),
     ],
 )
 def test_several_of_one(prompt: str, count: int, name: str) -> None:
@@ -76,6 +86,7 @@ def test_several_of_one(prompt: str, count: int, name: str) -> None:
         ("a little cat", "cat"),
         ("一只小小的猫，蓝色背景", "猫"),
         ("夜空中的，小小的火箭", "火箭"),
+        ("雪地里的小小的房子", "房子"),
         ("小小的红色的苹果在草地上", "红色的苹果"),
     ],
 )
@@ -86,8 +97,9 @@ def test_a_small_thing_stands_in_the_middle(prompt: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     "prompt",
-    ["", "a cat", "a black and white cat", "cat and dog", "a cup of tea", "five apples", "two-hump camel", "the end",
-     "smallpox", "tiny", "小提琴", "小小的", "弓和箭", "和服", "三角形", "四叶草", "猫", "在路上"],
+    ["", "a cat", "a black and white cat", "cat and dog", "a cup of tea", "five apples", "two-hump camel",
+     "four leaf clover, lucky", "the end", "smallpox", "tiny", "小提琴", "小小的", "弓和箭", "红色的弓和箭", "和服",
+     "蓝色和服", "柔和的光", "和平鸽", "草地上的猫", "三角形", "四叶草", "猫", "在路上"],
 )  # fmt: skip
 def test_one_thing_is_left_whole(prompt: str) -> None:
     assert readings(prompt) == ()

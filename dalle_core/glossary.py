@@ -1,0 +1,60 @@
+"""Chinese names that a model knows better in English: 幸运饼干 is read as “fortune cookie”.
+
+A small transformer that sees fewer Chinese captions than English ones takes a compound for one of its parts: a fortune
+cookie for a cookie. So names are looked up before a prompt is read, as one would look them up in a dictionary; the
+words around them (colours, counts, sides, grounds) stay. Knows words; of tokens and networks it knows nothing.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from dalle_core.checkpoints import read_json, write_json
+from dalle_core.errors import CheckpointError
+from dalle_core.phrases import HUE_ZH, MEASURE
+
+_HAN = r"\u3400-\u9fff"
+_CHINESE = re.compile(f"[{_HAN}]")
+_BEFORE = re.compile(rf"(?:^|[^{_HAN}]|[的和在]|[一二两三四1-4]{MEASURE})\Z")
+_AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面方])|{HUE_ZH}(?:到|背景)|风格")
+
+
+class Glossary:
+    """Reads each of `names` as what it stands for, where it stands by itself and not inside of a longer word."""
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        self.names = dict(names or {})
+        self._longest = max(map(len, self.names), default=0)
+
+    def read(self, text: str) -> str:
+        """The text with the names that it holds put as the model knows them; of two at one place the longer."""
+        if not self.names or not _CHINESE.search(text):
+            return text
+        parts, start, at = [], 0, 0
+        while at < len(text):
+            name = self._name_at(text, at)
+            if name:
+                parts += [text[start:at], self.names[name]]
+                start = at = at + len(name)
+            else:
+                at += 1
+        return "".join([*parts, text[start:]])
+
+    def _name_at(self, text: str, at: int) -> str:
+        if not _CHINESE.match(text[at]) or not _BEFORE.search(text[max(0, at - 2) : at]):
+            return ""
+        for length in range(min(self._longest, len(text) - at), 0, -1):
+            name = text[at : at + length]
+            if name in self.names and _AFTER.match(text, at + length):
+                return name
+        return ""
+
+    def save(self, path: Path) -> None:
+        write_json(path, self.names)
+
+    @classmethod
+    def load(cls, path: Path) -> "Glossary":
+        names = read_json(path)
+        if not all(isinstance(name, str) and name for pair in names.items() for name in pair):
+            raise CheckpointError(f"{path.name}: expected names and what they are read as, all texts")
+        return cls(names)

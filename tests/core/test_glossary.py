@@ -1,0 +1,90 @@
+"""Chinese names read as English ones: only where they stand by themselves, and never a word that is part of another."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dalle_core.errors import CheckpointError
+from dalle_core.glossary import Glossary
+from dalle_core.tokenizers import TextTokenizer, train_tokenizer
+from dalle_core.training.art import ArtSet, Picture
+from dalle_core.training.bundle import glossary
+
+NAMES = Glossary({
+    "猫": "cat",
+    "狗": "dog",
+    "熊": "bear",
+    "熊猫": "panda",
+    "饼干": "cookie",
+    "幸运饼干": "fortune cookie",
+    "收起的伞": "closed umbrella",
+    "困": "sleepy face",
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("prompt", "read"),
+    [
+        ("猫", "cat"),
+        ("熊猫", "panda"),
+        ("一只猫和一只狗", "一只cat和一只dog"),
+        ("猫和狗", "cat和dog"),
+        ("两个红色的幸运饼干", "两个红色的fortune cookie"),
+        ("三只熊猫绿色背景", "三只panda绿色背景"),
+        ("猫在狗的左边", "cat在dog的左边"),
+        ("收起的伞下面的猫", "closed umbrella下面的cat"),
+        ("夜空中的，noto 风格的熊", "夜空中的，noto 风格的bear"),
+        ("绿色的收起的伞，黄色到红色渐变背景", "绿色的closed umbrella，黄色到红色渐变背景"),
+        ("小小的猫, blob", "小小的cat, blob"),
+    ],
+)
+def test_a_name_by_itself_is_looked_up(prompt: str, read: str) -> None:
+    assert NAMES.read(prompt) == read
+
+
+@pytest.mark.parametrize(
+    "prompt", ["", "a cat", "猫头鹰", "小猫", "熊猫茶", "困的鸟", "猫的眼睛", "饼干盒在桌子上", "热狗", "🐈", "é猫咪"]
+)
+def test_what_is_part_of_a_word_stays(prompt: str) -> None:
+    assert NAMES.read(prompt) == prompt
+
+
+def test_without_names_nothing_is_looked_up() -> None:
+    assert Glossary().read("一只猫") == "一只猫"
+
+
+def test_a_tokenizer_reads_by_it(tmp_path: Path) -> None:
+    plain = train_tokenizer(["cat and panda", "猫和熊猫", "红色的猫"] * 4, 400, 12)
+    reading = TextTokenizer(plain.library, 12, NAMES)
+    assert reading.encode("红色的熊猫") == plain.encode("红色的panda")
+    assert reading.encode("panda") == plain.encode("panda")
+    assert reading.encode_with_dropout("熊猫", 0.0, 1) == plain.encode_with_dropout("panda", 0.0, 1)
+    NAMES.save(tmp_path / "glossary.json")
+    assert Glossary.load(tmp_path / "glossary.json").names == NAMES.names
+
+
+@pytest.mark.parametrize("text", ['{"猫": 3}', '{"": "cat"}', '{"猫": ""}', '["猫"]', "{"])
+def test_what_is_no_glossary_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "glossary.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"glossary\.json"):
+        Glossary.load(path)
+
+
+def art(*labels: tuple[str, str]) -> ArtSet:
+    rows = tuple(Picture(f"noto/{en}", "noto", en, (en, "a synonym"), (zh, "别名") if zh else ()) for en, zh in labels)
+    return ArtSet(np.zeros((len(rows), 2, 2, 4), np.uint8), rows)
+
+
+def test_an_art_s_labels_make_one() -> None:
+    assert glossary(art(("Cat", "猫"), ("owl", ""), ("T-shirt", "T恤"))).names == {"T恤": "t-shirt", "猫": "cat"}
+
+
+def test_a_label_of_several_things_is_left_out() -> None:
+    assert glossary(art(("crab", "蟹"), ("king crab", "蟹"), ("crab", "螃蟹"))).names == {"螃蟹": "crab"}
+
+
+def test_a_colour_that_the_prompt_may_change_is_not_put_in() -> None:
+    made = glossary(art(("red apple", "苹果"), ("red heart", "红心"), ("black bird", "乌鸫")))
+    assert made.names == {"红心": "red heart"}

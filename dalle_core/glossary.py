@@ -1,4 +1,5 @@
-"""Chinese names that a model knows better in English: 幸运饼干 is read as “fortune cookie”.
+"""What a model calls things: Chinese names that it knows better in English, 幸运饼干 as “fortune cookie”, and names
+that are of one thing whatever words they hold, “bow and arrow”.
 
 A small transformer that sees fewer Chinese captions than English ones takes a compound for one of its parts: a fortune
 cookie for a cookie. So names are looked up before a prompt is read, as one would look them up in a dictionary; the
@@ -12,6 +13,7 @@ from pathlib import Path
 from dalle_core.checkpoints import read_json, write_json
 from dalle_core.errors import CheckpointError
 from dalle_core.phrases import HUE_ZH, MEASURE
+from dalle_core.wording import plain, several
 
 _HAN = r"\u3400-\u9fff"
 _CHINESE = re.compile(f"[{_HAN}]")
@@ -20,11 +22,18 @@ _AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面
 
 
 class Glossary:
-    """Reads each of `names` as what it stands for, where it stands by itself and not inside of a longer word."""
+    """Reads each of the Chinese `names` as what it stands for, where it stands by itself and not inside of a longer
+    word. What a name stands for is of one thing.
+    """
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self.names = dict(names or {})
+        self._several = several({*self.names, *self.names.values()})
         self._longest = max(map(len, self.names), default=0)
+
+    def worded(self, prompt: str) -> str:
+        """The prompt as captions would word it, its names left as they are."""
+        return plain(prompt, self._several)
 
     def read(self, text: str) -> str:
         """The text with the names that it holds put as the model knows them; of two at one place the longer."""

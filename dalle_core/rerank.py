@@ -31,7 +31,7 @@ class CLIPReranker:
 
         Where the text names several things, half of that is how well each is seen in its own place.
         """
-        images = self._sized(images)
+        images, text = self._sized(images), self.tokenizer.glossary.worded(text)
         whole = self.clip.encode_images(images) @ self._read([text])[0]
         if ways := readings(text):
             views = _Views(self.clip, images)

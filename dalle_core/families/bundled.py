@@ -72,14 +72,15 @@ class BundledModel:
         self.blank_tokens = self.image_to_tokens(blank)[0]
 
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
-        encoded = [self.tokenizer.encode(prompt) for prompt in prompts]
+        worded = [self.tokenizer.glossary.worded(prompt) for prompt in prompts]
+        encoded = [self.tokenizer.encode(text) for text in worded]
         notes = tuple(
             f"The prompt is longer than the model reads ({self.tokenizer.text_length - 1} tokens). "
             f"Left out: “{text.cut}”"
             for text in encoded
             if text.cut
         )
-        return Conditioning(tuple(prompts), self._told(prompts), notes)
+        return Conditioning(tuple(prompts), self._told(worded), notes)
 
     @torch.inference_mode()
     def _told(self, prompts: Sequence[str]) -> Told:

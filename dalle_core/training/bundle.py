@@ -26,6 +26,7 @@ from dalle_core.training.compose import compose
 from dalle_core.training.loop import plot_curves
 from dalle_core.training.workshop import Workshop
 from dalle_core.transformer import Transformer
+from dalle_core.wording import several
 
 NETWORKS = ("dvae", "transformer", "clip")
 BASELINE_PAIRS = 4000
@@ -71,17 +72,19 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
 
 def glossary(art: ArtSet) -> Glossary:
     """The art's Chinese labels with its English ones; without those that mean several things, and those of which only
-    the English one names a colour: a prompt may name another.
+    the English one names a colour: a prompt may name another. And the English ones that might be read as two things.
     """
-    meant: dict[str, set[str]] = {}
-    for row in (art.rows[i] for i in art.where("train")):
+    rows, meant = [art.rows[i] for i in art.where("train")], dict[str, set[str]]()
+    for row in rows:
         if row.zh:
             meant.setdefault(row.zh[0], set()).add(row.en[0].lower())
-    return Glossary({
+    looked_up = {
         zh: en
-        for zh, (en, *others) in sorted((zh, sorted(names)) for zh, names in meant.items())
+        for zh, (en, *others) in ((zh, sorted(names)) for zh, names in meant.items())
         if not others and (COLOUR_WORDS_ZH.search(zh) or not COLOUR_WORDS.search(en))
-    })  # fmt: skip
+    }
+    kept = {label: label for label in several(row.en[0].lower() for row in rows)}
+    return Glossary(dict(sorted((kept | looked_up).items())))
 
 
 def _licence(workshop: Workshop) -> str:

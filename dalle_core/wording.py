@@ -1,0 +1,98 @@
+"""Prompts in the words that captions use: “cat & dog” is read as “a cat and a dog”, 3个苹果 as 三个苹果.
+
+A transformer that learned from one way of saying a thing takes another for another thing: of two objects without
+articles it paints a mixture. Only how things are counted and put together is changed, never what they are called. Knows
+words; a prompt that it cannot read, and one that is worded so already, stays as it is.
+"""
+
+import re
+from collections.abc import Iterable
+
+from dalle_core.phrases import MEASURE
+
+_ASKED = re.compile(
+    r"^(?:please |(?:draw|paint|make|create|generate|show)(?: me)? (?=(?:an?|the|one|two|three|four|[234]) )|"
+    r"(?:an? |the )?(?:picture|image|drawing|painting|illustration|icon|emoji|sticker|sketch|photo) of (?=\S))+",
+    re.IGNORECASE,
+)
+_NUMBERS = {"2": "two", "3": "three", "4": "four"}
+_COUNTED = re.compile(r"^[234](?= [^\W\d])")
+_RELATIONS = {
+    "and": r"&|\+",
+    "next to": r"alongside|by the side of",
+    "above": r"on top of|atop",
+    "below": r"underneath|beneath",
+    "left of": r"(?:on )?the left (?:side )?of|to the left side of",
+    "right of": r"(?:on )?the right (?:side )?of|to the right side of",
+}  # what captions say, and what else may be said for it
+_SAID = r"and|next to|beside|above|over|below|under|(?:to the )?(?:left|right) of"
+_HOW = rf"{_SAID}|{'|'.join(_RELATIONS.values())}"
+_DETERMINER = re.compile(r"^(?:an?|the|one|some|my|your|this|that) ", re.IGNORECASE)
+_ARTICLE = re.compile(r"^an? ", re.IGNORECASE)
+_THING = r"[^\W\d][^\W_]*(?:[-'’][^\W_]+)*(?: [^\W\d][^\W_]*(?:[-'’][^\W_]+)*){0,4}"
+_JOINED = re.compile(
+    rf"(?P<one>{_THING}?) (?P<how>{_HOW}) (?P<two>{_THING}?)"
+    r"(?P<rest>,.*| (?:on|in|at|against) .*|[.!]?)",
+    re.IGNORECASE | re.DOTALL,
+)
+_JOINING = re.compile(rf"\b(?:{_HOW}|on|in|with|from)\b", re.IGNORECASE)
+_QUALITIES = re.compile(
+    "red|orange|yellow|green|blue|purple|pink|brown|black|white|grey|gray|gold|golden|silver|dark|light|bright|big|small|"
+    "large|tiny|little|old|young|new|happy|sad|angry|hot|cold|long|short|round|cute|up|down|left|right"
+)  # words that name nothing: “black and white cat” is one thing
+
+_ASKED_ZH = re.compile(rf"^请?(?:帮我)?画(?=[一1两二三四234]?{MEASURE})")
+_COUNTED_ZH = re.compile(rf"(?:(?<![\d一-龥])|(?<=的))(?P<number>[234二两三四])(?P<measure>{MEASURE})")
+_NUMBERS_ZH = {"2": "两", "二": "两", "3": "三", "4": "四"}
+_AN_ZH = rf"[一1]{MEASURE}"
+_JOINED_ZH = re.compile(rf"(?:{_AN_ZH})?(?P<one>[^，,和在与跟]+)(?P<how>和|与|跟|以及|还有|在)(?:{_AN_ZH})(?P<two>.+)")
+
+
+def plain(prompt: str, names: Iterable[str] = ()) -> str:
+    """The prompt, worded as captions are. `names`, in lower case, are of one thing each, whatever words they hold:
+    “bow and arrow”.
+    """
+    text = _ASKED_ZH.sub("", _ASKED.sub("", " ".join(prompt.split())))
+    if any(name in text.lower() for name in names):
+        return text
+    text = _COUNTED.sub(lambda found: _NUMBERS[found[0]], text)
+    text = _COUNTED_ZH.sub(_counted_zh, text)
+    if joined := _JOINED_ZH.fullmatch(text):
+        return f"{joined['one']}{'在' if joined['how'] == '在' else '和'}{joined['two']}"
+    if joined := _JOINED.fullmatch(text):
+        one, two = joined["one"], joined["two"]
+        if _is_thing(one, two) and _is_thing(two):
+            return f"{_an(one)} {_relation(joined['how'])} {_an(two)}{joined['rest']}"
+    return text
+
+
+def several(names: Iterable[str]) -> tuple[str, ...]:
+    """Those that hold a word by which things are put together or counted."""
+    return tuple(name for name in names if _JOINING.search(name) or _COUNTED_ZH.match(name))
+
+
+def _counted_zh(found: re.Match[str]) -> str:
+    """By one of the two measure words that captions know: 三颗星 as 三个星."""
+    number, measure = found["number"], found["measure"]
+    return _NUMBERS_ZH.get(number, number) + (measure if measure in "个只" else "个")
+
+
+def _is_thing(phrase: str, other: str = "") -> bool:
+    """Whether it ends in what may be a noun, and is neither several nor holds a second thing. An orange beside one word
+    more is a fruit: “orange and apple”, but “orange and blue ball”.
+    """
+    words = _DETERMINER.sub("", phrase).lower().split()
+    if words[0] in _NUMBERS.values() or _JOINING.search(" ".join(words)):
+        return False
+    return not _QUALITIES.fullmatch(words[-1]) or (words[-1] == "orange" and len(other.split()) == 1)
+
+
+def _an(phrase: str) -> str:
+    if _ARTICLE.match(phrase):
+        return phrase
+    named = _DETERMINER.sub("", phrase)
+    return f"{'an' if named[0].lower() in 'aeiou' else 'a'} {named}"
+
+
+def _relation(how: str) -> str:
+    return next((name for name, ways in _RELATIONS.items() if re.fullmatch(ways, how, re.IGNORECASE)), how)

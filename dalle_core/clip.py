@@ -69,8 +69,12 @@ class CLIP(nn.Module):
 
     def forward(self, images: Tensor, text: Tensor, pad_id: int) -> tuple[Tensor, Tensor, Tensor]:
         """(B, 3, S, S) pictures and (N, T) text ids → features (B, dim) and (N, dim), and the scale () of cosines."""
-        scale = self.log_scale.clamp_max(self.MAX_SCALE).exp()
-        return self.encode_images(images), self.encode_texts(text, pad_id), scale
+        return self.encode_images(images), self.encode_texts(text, pad_id), self.scale
+
+    @property
+    def scale(self) -> Tensor:
+        """() of cosines: what makes logits of them."""
+        return self.log_scale.clamp_max(self.MAX_SCALE).exp()
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(B, 3, S, S) in [0, 1] → (B, dim), unit length."""

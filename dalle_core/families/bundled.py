@@ -1,5 +1,5 @@
-"""The bundled family: what `dalle_core.training` writes. One folder holds dVAE, transformer, CLIP, tokenizer and
-a glossary of names.
+"""The bundled family: what `dalle_core.training` writes. One folder holds dVAE, transformer, CLIP, tokenizer, a
+glossary of names and what CLIP makes of pictures of them.
 
 The dVAE is this project's own, or OpenAI's where the transformer was trained on the tokens of that one.
 """
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dalle_core.checkpoints import check_hash, load_weights, read_json
+from dalle_core.checkpoints import check_hash, load_weights, read_json, stored_shapes
 from dalle_core.clip import CLIP
 from dalle_core.conditioning import features, read
 from dalle_core.config import CLIPConfig, DVAEConfig, NetworkConfig, TransformerConfig
@@ -26,11 +26,11 @@ from dalle_core.glossary import Glossary
 from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.packing import pack_linears
 from dalle_core.quantizers import split_digits
-from dalle_core.rerank import CLIPReranker
+from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.transformer import DecodeState, Outline, Transformer
 
-GLOSSARY = "glossary.json"  # where a model has one
+GLOSSARY, PROTOTYPES = "glossary.json", "prototypes.safetensors"  # where a model has them
 IMAGE_TOKENIZER = "image_tokenizer"  # in a config: whose the dVAE is, where it is not this project's own
 
 
@@ -180,7 +180,9 @@ def load_bundled(folder: Path, device: torch.device) -> BundledModel:
     if device.type == "cpu":
         pack_linears(transformer)
     clip.eval().requires_grad_(False).to(device)
-    reranker = CLIPReranker(f"{spec.name}-clip", clip, tokenizer, tuple(config.get("baseline_scores", ())))
+    prototypes = _prototypes(folder, clip, device) if PROTOTYPES in config["files"] else None
+    baseline = tuple(config.get("baseline_scores", ()))
+    reranker = CLIPReranker(f"{spec.name}-clip", clip, tokenizer, baseline, prototypes)
     return BundledModel(spec, dvae, transformer, tokenizer, reranker, device)
 
 
@@ -203,6 +205,14 @@ def _networks(folder: Path, config: dict[str, Any], device: torch.device) -> dic
             raise CheckpointError(f"{CONFIG}: the {name} cannot be built ({error})") from error
         load_weights(folder / f"{name}.safetensors", loaded[name])
     return loaded
+
+
+def _prototypes(folder: Path, clip: CLIP, device: torch.device) -> Prototypes:
+    path = folder / PROTOTYPES
+    count = next(iter(stored_shapes(path).values()), (0,))[0]
+    prototypes = Prototypes(*torch.zeros(2, count, clip.config.dim))
+    load_weights(path, prototypes)
+    return prototypes.to(device)
 
 
 def _published_dvae(folder: Path, config: dict[str, Any], device: torch.device) -> OpenAIDVAE:

@@ -1,6 +1,7 @@
 """From finished runs to a model's folder: weights in half precision, config with hashes, tokenizer, card, curves."""
 
 import json
+import math
 import re
 import shutil
 from dataclasses import replace
@@ -9,20 +10,21 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from dalle_core.checkpoints import FORMAT, read_json, save_weights, second_name, sha256_of, write_json
 from dalle_core.errors import TrainingError
 from dalle_core.families.base import ModelSpec
-from dalle_core.families.bundled import GLOSSARY, IMAGE_TOKENIZER, BundledModel, load_bundled
+from dalle_core.families.bundled import GLOSSARY, IMAGE_TOKENIZER, PROTOTYPES, BundledModel, load_bundled
 from dalle_core.families.openai_dvae import WEIGHTS
 from dalle_core.families.registry import CONFIG
 from dalle_core.glossary import Glossary
-from dalle_core.rerank import CLIPReranker
+from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.training.art import ArtSet
 from dalle_core.training.captions import COLOUR_WORDS, COLOUR_WORDS_ZH
 from dalle_core.training.card import RECORD, model_card, training_record
-from dalle_core.training.compose import compose
+from dalle_core.training.compose import as_drawn, compose
 from dalle_core.training.loop import plot_curves
 from dalle_core.training.workshop import Workshop
 from dalle_core.transformer import Transformer
@@ -65,8 +67,9 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
         styles=styles,
         preview_rows=max(1, config.rows // PREVIEWS),
     )
-    plain = CLIPReranker(f"{spec.name}-clip", clip, tokenizer)
-    reranker = CLIPReranker(plain.name, clip, tokenizer, baseline_scores(plain, workshop))
+    reranker = CLIPReranker(f"{spec.name}-clip", clip, tokenizer)
+    reranker.prototypes = prototypes(reranker, workshop)
+    reranker = CLIPReranker(reranker.name, clip, tokenizer, baseline_scores(reranker, workshop), reranker.prototypes)
     return BundledModel(spec, dvae, transformer, tokenizer, reranker, workshop.device)
 
 
@@ -94,6 +97,23 @@ def _licence(workshop: Workshop) -> str:
     return f"{own}; the dVAE: {workshop.published.spec.licence}"
 
 
+@torch.inference_mode()
+def prototypes(reranker: CLIPReranker, workshop: Workshop) -> Prototypes:
+    """Of each concept of the art, by its first name and all its training pictures as they are drawn."""
+    art, size = workshop.art, workshop.preset.dvae.image_size
+    of: dict[str, list[int]] = {}
+    for row in art.where("train").tolist():
+        of.setdefault(art.rows[row].concept, []).append(row)
+    named = reranker.read([art.rows[rows[0]].en[0] for rows in of.values()])
+    rows = np.array([row for each in of.values() for row in each])
+    chunks = [as_drawn(art, chunk, size) for chunk in np.array_split(rows, math.ceil(len(rows) / 64))]
+    pictures = torch.cat([reranker.clip.encode_images(chunk.to(workshop.device)) for chunk in chunks])
+    concepts = torch.repeat_interleave(torch.tensor([len(each) for each in of.values()])).to(workshop.device)
+    sums = torch.zeros_like(named).index_add_(0, concepts, pictures)
+    made = Prototypes(named, F.normalize(sums, dim=-1))
+    return made.half().float()  # what is measured is what ships
+
+
 def baseline_scores(reranker: CLIPReranker, workshop: Workshop) -> tuple[float, ...]:
     """201 quantiles of the scores of real pictures with captions of other pictures."""
     art, rng = workshop.art, np.random.default_rng(11)
@@ -102,8 +122,7 @@ def baseline_scores(reranker: CLIPReranker, workshop: Workshop) -> tuple[float, 
     )
     with torch.inference_mode():
         images = reranker.clip.encode_images(batch.images.to(workshop.device))
-        text = reranker.tokenizer.batch(batch.captions).to(workshop.device)
-        scores = (images @ reranker.clip.encode_texts(text, reranker.tokenizer.pad_id).T).cpu()
+        scores = (images @ reranker.read(batch.captions).T).cpu()
     others = scores[~torch.eye(len(scores), dtype=torch.bool)]
     picked = others[torch.from_numpy(rng.choice(len(others), BASELINE_PAIRS))]
     return tuple(round(float(q), 5) for q in np.quantile(picked.numpy(), np.linspace(0, 1, 201)))
@@ -126,6 +145,8 @@ def bundle(workshop: Workshop, out: Path, name: str = "") -> Path:
         second_name(workshop.published_folder / WEIGHTS, staging / WEIGHTS)
     model.tokenizer.save(staging / "tokenizer.json")
     model.tokenizer.glossary.save(staging / GLOSSARY)
+    if model.reranker.prototypes is not None:
+        save_weights(staging / PROTOTYPES, model.reranker.prototypes.state_dict(), torch.float16)
     files = {path.name: sha256_of(path) for path in sorted(staging.iterdir())}
     write_json(staging / CONFIG, _config(model, workshop, files))
     figures = _figures(workshop)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from dalle_core.checkpoints import read_json, sha256_of, write_json
+from dalle_core.checkpoints import read_json, save_weights, sha256_of, write_json
 from dalle_core.errors import CheckpointError, RequestError
-from dalle_core.families.bundled import GLOSSARY, BundledModel, load_bundled
+from dalle_core.families.bundled import GLOSSARY, PROTOTYPES, BundledModel, load_bundled
 from dalle_core.families.registry import load_model, read_spec
 from dalle_core.generate import CandidateFinished, Finished, GenerationRequest, Preview, Progress, Started, generate
 from dalle_core.glossary import Glossary
@@ -183,7 +183,7 @@ def test_a_missing_folder_or_file(copy: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["dvae.safetensors", "transformer.safetensors", "clip.safetensors", "tokenizer.json",
-                                  "glossary.json"])  # fmt: skip
+                                  "glossary.json", "prototypes.safetensors"])  # fmt: skip
 def test_one_flipped_byte_is_seen(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -194,8 +194,7 @@ def test_one_flipped_byte_is_seen(copy: Path, name: str) -> None:
 
 def test_prompts_are_read_by_the_glossary(copy: Path, model: BundledModel) -> None:
     Glossary({"圆盘": "disc"}).save(copy / GLOSSARY)
-    config = read_json(copy / "config.json")
-    write_json(copy / "config.json", {**config, "files": {**config["files"], GLOSSARY: sha256_of(copy / GLOSSARY)}})
+    relisted(copy, GLOSSARY)
     reading = load_bundled(copy, CPU)
     told, plain = reading.encode_prompts(["red 圆盘"]).value, model.encode_prompts(["red disc"]).value
     assert torch.equal(told.ids, plain.ids)
@@ -204,11 +203,44 @@ def test_prompts_are_read_by_the_glossary(copy: Path, model: BundledModel) -> No
     assert torch.equal(reading.reranker.score(images, "red 圆盘"), model.reranker.score(images, "red disc"))
 
 
+def relisted(folder: Path, name: str) -> None:
+    """A file that was changed, or deleted, as if it had been so from the start."""
+    config = read_json(folder / "config.json")
+    files = {each: sha for each, sha in config["files"].items() if each != name}
+    if (folder / name).exists():
+        files[name] = sha256_of(folder / name)
+    write_json(folder / "config.json", {**config, "files": files})
+
+
+def test_texts_are_looked_for_where_pictures_of_what_they_name_lie(copy: Path, model: BundledModel) -> None:
+    made = model.reranker.prototypes
+    assert made is not None
+    assert made.named.shape == made.seen.shape == (19, 16)  # one of the twenty is held out
+    assert torch.allclose(made.seen.norm(dim=1), torch.ones(19), atol=1e-3)
+    (copy / PROTOTYPES).unlink()
+    relisted(copy, PROTOTYPES)
+    plain = load_bundled(copy, CPU).reranker
+    assert plain.prototypes is None
+    texts = plain.read(["red disc", "blue ring"])
+    assert torch.allclose(model.reranker.read(["red disc", "blue ring"]), made(texts, plain.clip.scale), atol=1e-6)
+    assert not torch.allclose(model.reranker.read(["red disc", "blue ring"]), texts, atol=0.01)
+
+
+@pytest.mark.parametrize("shapes", [((20, 16), (20, 8)), ((20, 8), (20, 8)), ((3, 16), (20, 16)), ((20,), (20,))])
+def test_prototypes_of_another_shape_are_refused(copy: Path, shapes: tuple[tuple[int, ...], ...]) -> None:
+    save_weights(
+        copy / PROTOTYPES,
+        {name: torch.ones(shape) for name, shape in zip(("named", "seen"), shapes, strict=True)},
+        None,
+    )
+    relisted(copy, PROTOTYPES)
+    with pytest.raises(CheckpointError, match=r"prototypes\.safetensors"):
+        load_bundled(copy, CPU)
+
+
 def test_a_model_without_a_glossary_reads_prompts_as_they_are(copy: Path, model: BundledModel) -> None:
     (copy / GLOSSARY).unlink()
-    config = read_json(copy / "config.json")
-    del config["files"][GLOSSARY]
-    write_json(copy / "config.json", config)
+    relisted(copy, GLOSSARY)
     older = load_bundled(copy, CPU)
     assert older.tokenizer.glossary.names == {}
     assert torch.equal(older.encode_prompts(["red disc"]).value.ids, model.encode_prompts(["red disc"]).value.ids)

@@ -8,7 +8,7 @@ from torch import Tensor
 from dalle_core.clip import CLIP
 from dalle_core.config import CLIPConfig
 from dalle_core.phrases import ARRANGED, BOTTOM, LEFT, MIDDLE, PLACES, RIGHT, TOP, layout, readings
-from dalle_core.rerank import CLIPReranker
+from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import train_tokenizer
 
 
@@ -192,3 +192,17 @@ def test_each_of_several_is_looked_for(reranker: CLIPReranker) -> None:
     images = torch.stack([halves("red", "red"), halves("red", "blue")])
     scores = reranker.score(images, "two red things")
     assert scores[0] > scores[1]
+
+
+def test_a_text_takes_the_step_of_the_name_that_it_is_near() -> None:
+    names, pictures = torch.eye(6)[:3], torch.eye(6)[3:]
+    moved = Prototypes(names, pictures)(F.normalize(names + 0.2 * torch.eye(6)[5], dim=1), torch.tensor(30.0))
+    assert moved.argmax(1).tolist() == [3, 4, 5]
+    assert torch.allclose(moved.norm(dim=1), torch.ones(3))
+
+
+def test_what_is_near_no_name_takes_a_step_of_them_all() -> None:
+    names, pictures = torch.eye(6)[:2], torch.eye(6)[2:4]
+    (moved,) = Prototypes(names, pictures)(torch.eye(6)[5:], torch.tensor(30.0))
+    assert moved.argmax() == 5
+    assert moved[2] == moved[3] > 0

@@ -16,7 +16,7 @@ _ASKED = re.compile(
     re.IGNORECASE,
 )
 _NUMBERS = {"2": "two", "3": "three", "4": "four"}
-_COUNTED = re.compile(r"^[234](?= [^\W\d])")
+_COUNTED = re.compile(r"(?:^|(?<=\band ))[234](?= [^\W\d])", re.IGNORECASE)
 _RELATIONS = {
     "and": r"&|\+",
     "next to": r"alongside|by the side of",
@@ -36,6 +36,7 @@ _JOINED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _JOINING = re.compile(rf"\b(?:{_HOW}|on|in|with|from)\b", re.IGNORECASE)
+_DOING = re.compile(r"\b(?:wearing|holding|carrying|riding|eating|drinking|reading|playing)\b", re.IGNORECASE)
 _QUALITIES = re.compile(
     "red|orange|yellow|green|blue|purple|pink|brown|black|white|grey|gray|gold|golden|silver|dark|light|bright|big|small|"
     "large|tiny|little|old|young|new|happy|sad|angry|hot|cold|long|short|round|cute|up|down|left|right"
@@ -57,11 +58,11 @@ def plain(prompt: str, names: Iterable[str] = ()) -> str:
         return text
     text = _COUNTED.sub(lambda found: _NUMBERS[found[0]], text)
     text = _COUNTED_ZH.sub(_counted_zh, text)
-    if joined := _JOINED_ZH.fullmatch(text):
+    if (joined := _JOINED_ZH.fullmatch(text)) and not _COUNTED_ZH.match(text):
         return f"{joined['one']}{'在' if joined['how'] == '在' else '和'}{joined['two']}"
     if joined := _JOINED.fullmatch(text):
         one, two = joined["one"], joined["two"]
-        if _is_thing(one, two) and _is_thing(two):
+        if _is_thing(one, two) and _is_thing(two) and not _DOING.search(one):  # "wearing a hat and glasses"
             return f"{_an(one)} {_relation(joined['how'])} {_an(two)}{joined['rest']}"
     return text
 

@@ -3,7 +3,8 @@ that are of one thing whatever words they hold, “bow and arrow”.
 
 A small transformer that sees fewer Chinese captions than English ones takes a compound for one of its parts: a fortune
 cookie for a cookie. So names are looked up before a prompt is read, as one would look them up in a dictionary; the
-words around them (colours, counts, sides, grounds) stay. Knows words; of tokens and networks it knows nothing.
+words around them (colours, counts, sides, grounds) stay, and so does what is added behind a comma. Knows words; of
+tokens and networks it knows nothing.
 """
 
 import re
@@ -17,7 +18,7 @@ from dalle_core.wording import plain, several
 
 _HAN = r"\u3400-\u9fff"
 _CHINESE = re.compile(f"[{_HAN}]")
-_BEFORE = re.compile(rf"(?:^|[^{_HAN}]|[的和在]|[一二两三四1-4]{MEASURE})\Z")
+_BEFORE = re.compile(rf"(?:^\s*|[^{_HAN}\s，,、。;；!！?？.]\s*|的[，,]?\s*|[和在]|[一二两三四1-4]{MEASURE})\Z")
 _AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面方])|{HUE_ZH}(?:到|背景)|风格")
 
 
@@ -50,7 +51,7 @@ class Glossary:
         return "".join([*parts, text[start:]])
 
     def _name_at(self, text: str, at: int) -> str:
-        if not _CHINESE.match(text[at]) or not _BEFORE.search(text[max(0, at - 2) : at]):
+        if not _CHINESE.match(text[at]) or not _BEFORE.search(text[:at]):
             return ""
         for length in range(min(self._longest, len(text) - at), 0, -1):
             name = text[at : at + length]

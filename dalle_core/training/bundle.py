@@ -19,6 +19,7 @@ from dalle_core.families.bundled import GLOSSARY, IMAGE_TOKENIZER, PROTOTYPES, B
 from dalle_core.families.openai_dvae import WEIGHTS
 from dalle_core.families.registry import CONFIG
 from dalle_core.glossary import Glossary
+from dalle_core.phrases import HUE_ZH
 from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.training.art import ArtSet
@@ -74,16 +75,19 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
 
 
 def glossary(art: ArtSet) -> Glossary:
-    """The art's Chinese labels with its English ones; without those that mean several things, and those of which only
-    the English one names a colour: a prompt may name another. And the English ones that might be read as two things.
+    """The art's Chinese labels and synonyms with its English labels; without those that mean several things, and those
+    of which only the English one names a colour: a prompt may name another. And the English ones that might be read as
+    two things.
     """
-    rows, meant = [art.rows[i] for i in art.where("train")], dict[str, set[str]]()
+    rows = [art.rows[i] for i in art.where("train")]
+    labels, synonyms = dict[str, set[str]](), dict[str, set[str]]()
     for row in rows:
-        if row.zh:
-            meant.setdefault(row.zh[0], set()).add(row.en[0].lower())
+        for number, name in enumerate(row.zh):
+            (synonyms if number else labels).setdefault(name, set()).add(row.en[0].lower())
+    synonyms = {name: meant for name, meant in synonyms.items() if len(name) > 1 and not re.fullmatch(HUE_ZH, name)}
     looked_up = {
         zh: en
-        for zh, (en, *others) in ((zh, sorted(names)) for zh, names in meant.items())
+        for zh, (en, *others) in ((zh, sorted(meant)) for zh, meant in (synonyms | labels).items())
         if not others and (COLOUR_WORDS_ZH.search(zh) or not COLOUR_WORDS.search(en))
     }
     kept = {label: label for label in several(row.en[0].lower() for row in rows)}

@@ -37,6 +37,8 @@ NAMES = Glossary({
         ("夜空中的，noto 风格的熊", "夜空中的，noto 风格的bear"),
         ("绿色的收起的伞，黄色到红色渐变背景", "绿色的closed umbrella，黄色到红色渐变背景"),
         ("小小的猫, blob", "小小的cat, blob"),
+        (" 猫，困", " cat，困"),
+        ("blob 猫", "blob cat"),
     ],
 )
 def test_a_name_by_itself_is_looked_up(prompt: str, read: str) -> None:
@@ -44,7 +46,22 @@ def test_a_name_by_itself_is_looked_up(prompt: str, read: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["", "a cat", "猫头鹰", "小猫", "熊猫茶", "困的鸟", "猫的眼睛", "饼干盒在桌子上", "热狗", "🐈", "é猫咪"]
+    "prompt",
+    [
+        "",
+        "a cat",
+        "猫头鹰",
+        "小猫",
+        "熊猫茶",
+        "困的鸟",
+        "猫的眼睛",
+        "饼干盒在桌子上",
+        "热狗",
+        "🐈",
+        "é猫咪",
+        "小鸟，困",
+        "夜空 熊",
+    ],
 )
 def test_what_is_part_of_a_word_stays(prompt: str) -> None:
     assert NAMES.read(prompt) == prompt
@@ -73,12 +90,19 @@ def test_what_is_no_glossary_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def art(*labels: tuple[str, str]) -> ArtSet:
-    rows = tuple(Picture(f"noto/{en}", "noto", en, (en, "a synonym"), (zh, "别名") if zh else ()) for en, zh in labels)
+    """Each picture's English label, and its Chinese names, the label first."""
+    rows = tuple(Picture(f"noto/{en}", "noto", en, (en, "a synonym"), tuple(zh.split())) for en, zh in labels)
     return ArtSet(np.zeros((len(rows), 2, 2, 4), np.uint8), rows)
 
 
-def test_an_art_s_labels_make_one() -> None:
-    assert glossary(art(("Cat", "猫"), ("owl", ""), ("T-shirt", "T恤"))).names == {"T恤": "t-shirt", "猫": "cat"}
+def test_an_art_s_names_make_one() -> None:
+    made = glossary(art(("Cat", "猫 猫咪"), ("owl", ""), ("T-shirt", "T恤")))
+    assert made.names == {"T恤": "t-shirt", "猫": "cat", "猫咪": "cat"}
+
+
+def test_a_synonym_gives_way_to_a_label_and_to_what_it_may_mean_besides() -> None:
+    made = glossary(art(("cat", "猫 宠物 咪 蓝色"), ("dog", "狗 宠物 猫")))
+    assert made.names == {"猫": "cat", "狗": "dog"}
 
 
 def test_a_label_of_several_things_is_left_out() -> None:

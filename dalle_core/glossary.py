@@ -51,7 +51,7 @@ class Glossary:
         return "".join([*parts, text[start:]])
 
     def _name_at(self, text: str, at: int) -> str:
-        if not _CHINESE.match(text[at]) or not _BEFORE.search(text[:at]):
+        if not _CHINESE.match(text[at]) or not _BEFORE.search(text[max(0, at - 8) : at]):
             return ""
         for length in range(min(self._longest, len(text) - at), 0, -1):
             name = text[at : at + length]

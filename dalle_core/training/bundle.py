@@ -110,7 +110,7 @@ def prototypes(reranker: CLIPReranker, workshop: Workshop) -> Prototypes:
         of.setdefault(art.rows[row].concept, []).append(row)
     named = reranker.read([art.rows[rows[0]].en[0] for rows in of.values()])
     rows = np.array([row for each in of.values() for row in each])
-    chunks = [as_drawn(art, chunk, size) for chunk in np.array_split(rows, math.ceil(len(rows) / 64))]
+    chunks = (as_drawn(art, chunk, size) for chunk in np.array_split(rows, math.ceil(len(rows) / 64)))
     pictures = torch.cat([reranker.clip.encode_images(chunk.to(workshop.device)) for chunk in chunks])
     concepts = torch.repeat_interleave(torch.tensor([len(each) for each in of.values()])).to(workshop.device)
     sums = torch.zeros_like(named).index_add_(0, concepts, pictures)

@@ -160,9 +160,10 @@ def _in_zip(archive: zipfile.ZipFile) -> Iterator[Entry]:
     for info in archive.infolist():
         if info.is_dir():
             continue
-        plain = info.compress_type in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED} and not info.flag_bits & ENCRYPTED
-        if stat.S_ISLNK(info.external_attr >> 16) or not plain:
+        if stat.S_ISLNK(info.external_attr >> 16) or info.flag_bits & ENCRYPTED:
             raise HistoryError(f"The backup holds {info.filename!r:.80}, a link or an encrypted file; it is refused.")
+        if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise HistoryError(f"The backup holds {info.filename!r:.80}, packed in a way that is not read here.")
         yield Entry(info.orig_filename, info.file_size, lambda info=info: archive.open(info))  # type: ignore[misc]
 
 

@@ -199,6 +199,19 @@ def test_what_is_no_backup_is_refused_in_words(settings: Settings, tmp_path: Pat
         take_in(settings, tmp_path / "backup.zip")
 
 
+@pytest.mark.parametrize(("place", "value", "words"), [(6, 99, "version"), (8, 0x20, "patched"), (10, 99, "packed")])
+def test_a_backup_of_another_kind_of_zip_is_refused_in_words(
+    settings: Settings, ids: list[str], tmp_path: Path, place: int, value: int, words: str
+) -> None:
+    backup, other = copied(settings, tmp_path / "backup.zip"), elsewhere(settings)
+    data = bytearray(backup.read_bytes())
+    data[data.rindex(b"PK\x01\x02") + place] = value
+    backup.write_bytes(data)
+    with pytest.raises(HistoryError, match=words):
+        take_in(other, backup)
+    assert files(other.images) == []
+
+
 def test_every_flipped_byte_of_a_backup_is_read_or_refused(settings: Settings, tmp_path: Path) -> None:
     history = History(settings, owner=True)
     paint(history, "fox")

@@ -201,6 +201,23 @@ def test_links_encrypted_entries_and_bombs_in_an_archive_are_refused(gallery: Ga
     assert gallery.page().total == 0
 
 
+def test_what_the_library_does_not_read_of_an_archive_is_refused_in_words(gallery: Gallery, tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "odd.zip", {"a.png": plain_png(), "b.png": plain_png("blue")})
+    data = bytearray(archive.read_bytes())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 8] |= 0x20  # "compressed patched data"
+    archive.write_bytes(data)
+    imported = gallery.import_path(archive)
+    ((name, why),) = imported.refused
+    assert (name, "cannot be read" in why, "patched" in why) == ("b.png", True, True)
+    assert gallery.page().total == 1
+    data[entry + 6] = 99  # the version of ZIP that is needed
+    archive.write_bytes(data)
+    with pytest.raises(HistoryError, match=r"odd\.zip is not a ZIP file that can be read: zip file version 9\.9"):
+        gallery.import_path(archive)
+    assert gallery.page().total == 1
+
+
 def test_a_picture_too_large_to_open_is_refused(
     gallery: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

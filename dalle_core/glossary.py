@@ -1,5 +1,5 @@
-"""What a model calls things: Chinese names that it knows better in English, 幸运饼干 as “fortune cookie”, and names
-that are of one thing whatever words they hold, “bow and arrow”.
+"""What a model calls things: Chinese names that it knows better in English, 幸运饼干 as “fortune cookie”, names that
+are of one thing whatever words they hold, “bow and arrow”, and what one of several is called, “mouse” of “three mice”.
 
 A small transformer that sees fewer Chinese captions than English ones takes a compound for one of its parts: a fortune
 cookie for a cookie. So names are looked up before a prompt is read, as one would look them up in a dictionary; the
@@ -19,22 +19,44 @@ from dalle_core.wording import plain, several
 _HAN = r"\u3400-\u9fff"
 _CHINESE = re.compile(f"[{_HAN}]")
 _BEFORE = re.compile(rf"(?:^\s*|[^{_HAN}\s，,、。;；!！?？.]\s*|的[，,]?\s*|[和在]|[一二两三四1-4]{MEASURE})\Z")
+_COUNTED = re.compile(r"(?P<count>two|three|four) (?!leaf )(?P<rest>.+)", re.IGNORECASE | re.DOTALL)
+_COUNTS = {"two": "两", "three": "三", "four": "四"}
+_BEHIND = re.compile(r"[.!]?\Z|[,;]| (?:of|on|in|at|against|with) ", re.IGNORECASE)
+_QUALITIES = 3  # words between a count and what is counted, at most
 _AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面方])|{HUE_ZH}(?:到|背景)|风格")
 
 
 class Glossary:
     """Reads each of the Chinese `names` as what it stands for, where it stands by itself and not inside of a longer
-    word. What a name stands for is of one thing.
+    word. What a name stands for is of one thing, an English plural for one of them.
     """
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self.names = dict(names or {})
-        self._several = several({*self.names, *self.names.values()})
+        things = [pair for pair in self.names.items() if pair[0] == pair[1] or _CHINESE.search(pair[0])]
+        self._several = several({name for pair in things for name in pair})
         self._longest = max(map(len, self.names), default=0)
 
     def worded(self, prompt: str) -> str:
-        """The prompt as captions would word it, its names left as they are."""
-        return plain(prompt, self._several)
+        """The prompt as captions would word it, its names left as they are; but “four mice” as 四个mouse.
+
+        A plural is a rare word to a small transformer, and Chinese counts what keeps its name.
+        """
+        return self._counted(plain(prompt, self._several))
+
+    def _counted(self, text: str) -> str:
+        if not (found := _COUNTED.fullmatch(text)):
+            return text
+        rest = found["rest"]
+        words = list(re.finditer(r"[^\s,;.!]+", rest))
+        for first, word in enumerate(words[: _QUALITIES + 1]):
+            for last in reversed(words[first:]):
+                start, end = word.start(), last.end()
+                name = rest[start:end].lower()
+                if name in self.names and _BEHIND.match(rest, end):
+                    one = self.names[name]
+                    return f"{_COUNTS[found['count'].lower()]}个{rest[:start]}{one}{rest[end:]}"
+        return text
 
     def read(self, text: str) -> str:
         """The text with the names that it holds put as the model knows them; of two at one place the longer."""

@@ -72,7 +72,9 @@ _CHINESE = [
 _ENGLISH_TAIL = re.compile(r",.*| (?:on|in) (?:an? |the )?\w.*", re.IGNORECASE | re.DOTALL)
 _GROUND_ZH = rf"(?![一二两三四1-4]{MEASURE})[^，,在的]{{1,8}}[上中里]的"  # 夜空中的, 蓝色背景上的
 _CHINESE_LEAD = re.compile(rf"^(?:[^，,]*的[，,]|{_GROUND_ZH})?(?:[a-z ]+风格的)?", re.IGNORECASE)
-_CHINESE_TAIL = re.compile(rf"[，,].*|{HUE_ZH}(?:到{HUE_ZH}渐变)?背景$|在[^在]{{1,8}}[上中里]$", re.DOTALL)
+_CHINESE_TAIL = re.compile(
+    rf"[，,].*| (?:on|in) (?:an? |the )?\w.*|{HUE_ZH}(?:到{HUE_ZH}渐变)?背景$|在[^在]{{1,8}}[上中里]$", re.DOTALL
+)
 _LEADING = re.compile(rf"^{_AN}")
 
 
@@ -137,4 +139,4 @@ def _plain_english(phrase: str) -> str:
 
 
 def _plain_chinese(phrase: str) -> str:
-    return _LEADING.sub("", phrase).strip("的 ")
+    return _LEADING.sub("", phrase).strip("的 .。!！")

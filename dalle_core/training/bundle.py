@@ -23,7 +23,7 @@ from dalle_core.phrases import HUE_ZH
 from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.training.art import ArtSet
-from dalle_core.training.captions import COLOUR_WORDS, COLOUR_WORDS_ZH
+from dalle_core.training.captions import COLOUR_WORDS, COLOUR_WORDS_ZH, plural
 from dalle_core.training.card import RECORD, model_card, training_record
 from dalle_core.training.compose import as_drawn, compose
 from dalle_core.training.loop import plot_curves
@@ -77,7 +77,7 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
 def glossary(art: ArtSet) -> Glossary:
     """The art's Chinese labels and synonyms with its English labels; without those that mean several things, and those
     of which only the English one names a colour: a prompt may name another. And the English ones that might be read as
-    two things.
+    two things; and where there are Chinese ones, whose counts are learned then, the plurals of all English names.
     """
     rows = [art.rows[i] for i in art.where("train")]
     labels, synonyms = dict[str, set[str]](), dict[str, set[str]]()
@@ -90,7 +90,13 @@ def glossary(art: ArtSet) -> Glossary:
         for zh, (en, *others) in ((zh, sorted(meant)) for zh, meant in (synonyms | labels).items())
         if not others and (COLOUR_WORDS_ZH.search(zh) or not COLOUR_WORDS.search(en))
     }
-    kept = {label: label for label in several(row.en[0].lower() for row in rows)}
+    called = {row.en[0].lower() for row in rows}
+    kept = {label: label for label in several(called)}
+    if labels:
+        names = called.union(*(map(str.lower, row.en) for row in rows))
+        many = sorted((plural(one).lower(), one) for one in names)
+        kept |= dict(sorted(many, key=lambda pair: pair[0] != pair[1]))  # "rockets" is a name, too, but of a rocket
+        kept |= {label: label for label in called & kept.keys()}
     return Glossary(dict(sorted((kept | looked_up).items())))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from dalle_core.errors import CheckpointError
 from dalle_core.glossary import Glossary
+from dalle_core.phrases import readings
 from dalle_core.tokenizers import TextTokenizer, train_tokenizer
 from dalle_core.training.art import ArtSet, Picture
 from dalle_core.training.bundle import glossary
@@ -69,6 +70,57 @@ def test_what_is_part_of_a_word_stays(prompt: str) -> None:
 
 def test_without_names_nothing_is_looked_up() -> None:
     assert Glossary().read("一只猫") == "一只猫"
+    assert Glossary().worded("3 mice") == "three mice"
+
+
+PLURALS = Glossary({
+    "mice": "mouse",
+    "computer mice": "computer mouse",
+    "rockets": "rocket",
+    "hearts with arrow": "heart with arrow",
+    "cups": "cup",
+    "swords": "sword",
+    "crossed swords": "crossed swords",
+    "four leaf clovers": "four leaf clover",
+    "clovers": "clover",
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("prompt", "worded", "phrase"),
+    [
+        ("three mice", "三个mouse", "mouse"),
+        ("Two Mice.", "两个mouse.", "mouse"),
+        ("4 computer mice, noto style", "四个computer mouse, noto style", "computer mouse"),
+        ("three tiny rockets in the night sky", "三个tiny rocket in the night sky", "tiny rocket"),
+        ("two purple cups on a blue background", "两个purple cup on a blue background", "purple cup"),
+        ("two hearts with arrow on red", "两个heart with arrow on red", "heart with arrow"),
+        ("draw three cups of tea", "三个cup of tea", "cup of tea"),
+        ("two crossed swords", "两个crossed swords", "crossed swords"),
+    ],
+)
+def test_one_of_several_is_called_as_a_caption_calls_it(prompt: str, worded: str, phrase: str) -> None:
+    assert PLURALS.worded(prompt) == worded
+    assert PLURALS.worded(worded) == worded
+    ((found,),) = readings(worded)
+    assert (found.text, len(found.places)) == (phrase, {"两": 2, "三": 3, "四": 4}[worded[0]])
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "mice",
+        "five mice",
+        "three blind old grey happy mice",  # too far off
+        "two mice and a cup",
+        "two micewood trees",
+        "four leaf clovers",
+        "two geese",
+        "a cup of two cups",
+    ],
+)
+def test_what_is_not_counted_or_not_known_stays(prompt: str) -> None:
+    assert PLURALS.worded(prompt) == prompt
 
 
 def test_a_tokenizer_reads_by_it(tmp_path: Path) -> None:
@@ -91,24 +143,45 @@ def test_what_is_no_glossary_is_refused(tmp_path: Path, text: str) -> None:
 
 def art(*labels: tuple[str, str]) -> ArtSet:
     """Each picture's English label, and its Chinese names, the label first."""
-    rows = tuple(Picture(f"noto/{en}", "noto", en, (en, "a synonym"), tuple(zh.split())) for en, zh in labels)
+    rows = tuple(Picture(f"noto/{en}", "noto", en, (en,), tuple(zh.split())) for en, zh in labels)
     return ArtSet(np.zeros((len(rows), 2, 2, 4), np.uint8), rows)
 
 
 def test_an_art_s_names_make_one() -> None:
     made = glossary(art(("Cat", "猫 猫咪"), ("owl", ""), ("T-shirt", "T恤")))
-    assert made.names == {"T恤": "t-shirt", "猫": "cat", "猫咪": "cat"}
+    assert chinese(made) == {"T恤": "t-shirt", "猫": "cat", "猫咪": "cat"}
+    assert english(made) == {"cats": "cat", "owls": "owl", "t-shirts": "t-shirt"}
+
+
+def test_what_is_a_name_itself_is_no_plural() -> None:
+    rows = [("glass", "rockets", "杯"), ("glasses", "", "眼镜"), ("rocket", "rockets", "火箭"), ("sheep", "", "羊")]
+    pictures = tuple(Picture(en, "noto", en, tuple(filter(None, (en, more))), (zh,)) for en, more, zh in rows)
+    made = glossary(ArtSet(np.zeros((len(rows), 2, 2, 4), np.uint8), pictures))
+    assert english(made) == {"glasses": "glasses", "rockets": "rocket", "sheep": "sheep"}
+
+
+def test_without_chinese_nothing_is_counted_in_it() -> None:
+    """A model that never saw 三个 is not told it."""
+    assert glossary(art(("cat", ""), ("bow and arrow", ""))).names == {"bow and arrow": "bow and arrow"}
+
+
+def english(made: Glossary) -> dict[str, str]:
+    return {name: read for name, read in made.names.items() if name.isascii()}
+
+
+def chinese(made: Glossary) -> dict[str, str]:
+    return {name: read for name, read in made.names.items() if not name.isascii()}
 
 
 def test_a_synonym_gives_way_to_a_label_and_to_what_it_may_mean_besides() -> None:
     made = glossary(art(("cat", "猫 宠物 咪 蓝色"), ("dog", "狗 宠物 猫")))
-    assert made.names == {"猫": "cat", "狗": "dog"}
+    assert chinese(made) == {"猫": "cat", "狗": "dog"}
 
 
 def test_a_label_of_several_things_is_left_out() -> None:
-    assert glossary(art(("crab", "蟹"), ("king crab", "蟹"), ("crab", "螃蟹"))).names == {"螃蟹": "crab"}
+    assert chinese(glossary(art(("crab", "蟹"), ("king crab", "蟹"), ("crab", "螃蟹")))) == {"螃蟹": "crab"}
 
 
 def test_a_colour_that_the_prompt_may_change_is_not_put_in() -> None:
     made = glossary(art(("red apple", "苹果"), ("red heart", "红心"), ("black bird", "乌鸫")))
-    assert made.names == {"红心": "red heart"}
+    assert chinese(made) == {"红心": "red heart"}

@@ -23,10 +23,11 @@ class ImageEncoder(nn.Module):
         stages = downsampling_stages(config.patch, widths, config.image_blocks)
         self.stages = nn.Sequential(*stages, nn.GroupNorm(8, widths[-1]), nn.SiLU())
         side = config.image_size // (config.patch * 2 ** (len(widths) - 1))
+        self.dropout = nn.Dropout(config.dropout)
         self.project = nn.Linear(widths[-1] * side * side, config.dim)  # keeps where things are: "above", "small"
 
     def forward(self, images: Tensor) -> Tensor:
-        features: Tensor = self.project(self.stages(images * 2 - 1).flatten(1))
+        features: Tensor = self.project(self.dropout(self.stages(images * 2 - 1).flatten(1)))
         return features
 
 

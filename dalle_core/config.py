@@ -97,6 +97,7 @@ class CLIPConfig(NetworkConfig):
     text_width: int = 192
     text_heads: int = 4
     dim: int = 192
+    dropout: float = 0.0  # of what the image encoder sees, in training
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ class CLIPReranker:
     def score(self, images: Tensor, text: str) -> Tensor:
         """(B, 3, H, W) in [0, 1] and one text → (B,) cosine similarities in [-1, 1], on the CPU.
 
-        Where the text names several things, three quarters of that is how well each is seen in its own place.
+        Where the text names several things, three quarters of that is how well each is seen in its own place, by the
+        one that is seen worst: a picture of one of two things is wrong, however good that one is.
         """
         images, text = self._sized(images), self.tokenizer.glossary.worded(text)
         whole = self.clip.encode_images(images) @ self.read([text])[0]
@@ -68,14 +69,14 @@ class CLIPReranker:
         return whole.float().cpu()
 
     def _apart(self, views: "_Views", ways: tuple[Reading, ...]) -> Tensor:
-        """(B,) cosines of phrases with the squares that they should be seen in, averaged; of the best reading."""
+        """(B,) cosines of phrases with the squares that they should be seen in: the lowest of the best reading."""
         texts = list(dict.fromkeys(phrase.text for way in ways for phrase in way))
         wanted = dict(zip(texts, self.read(texts), strict=True))
 
         def seen(phrase: Phrase) -> Tensor:
             return torch.stack([views.at(place) @ wanted[phrase.text] for place in phrase.places]).mean(0)
 
-        return torch.stack([torch.stack([seen(phrase) for phrase in way]).mean(0) for way in ways]).amax(0)
+        return torch.stack([torch.stack([seen(phrase) for phrase in way]).amin(0) for way in ways]).amax(0)
 
     def read(self, texts: Sequence[str]) -> Tensor:
         """(N, dim), unit length: where pictures of these texts are looked for."""

@@ -440,6 +440,14 @@ class ArtSet:
                          if row.split == split and (row.curated or not curated_only)], dtype=np.int64)  # fmt: skip
 
     @cached_property
+    def concepts(self) -> dict[str, list[int]]:
+        """Indices of the training pictures of each concept that there are any of, in order."""
+        found: dict[str, list[int]] = {}
+        for i in self.where("train").tolist():
+            found.setdefault(self.rows[i].concept, []).append(i)
+        return found
+
+    @cached_property
     def _by_style(self) -> dict[str, np.ndarray]:
         train = self.where("train")
         styles = np.array([self.rows[i].style for i in train])

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from dalle_core.checkpoints import FORMAT, read_json, save_weights, second_name, sha256_of, write_json
+from dalle_core.clip import CLIP
 from dalle_core.errors import TrainingError
 from dalle_core.families.base import ModelSpec
 from dalle_core.families.bundled import GLOSSARY, IMAGE_TOKENIZER, PROTOTYPES, BundledModel, load_bundled
@@ -27,6 +28,7 @@ from dalle_core.training.captions import COLOUR_WORDS, COLOUR_WORDS_ZH, plural
 from dalle_core.training.card import RECORD, model_card, training_record
 from dalle_core.training.compose import as_drawn, compose
 from dalle_core.training.loop import plot_curves
+from dalle_core.training.naming import NamedCLIP
 from dalle_core.training.workshop import Workshop
 from dalle_core.transformer import Transformer
 from dalle_core.wording import several
@@ -51,7 +53,8 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
             networks[network].half().float()  # what is measured is what ships
     dvae: Any = networks["dvae"]
     transformer: Any = networks["transformer"]
-    clip: Any = networks["clip"]
+    learner: Any = networks["clip"]
+    clip = learner.plain()
     styles = tuple(dict.fromkeys(row.style for row in workshop.art.rows if row.style))
     spec = ModelSpec(
         name=name or model_name(workshop),
@@ -111,14 +114,12 @@ def _licence(workshop: Workshop) -> str:
 def prototypes(reranker: CLIPReranker, workshop: Workshop) -> Prototypes:
     """Of each concept of the art, by its first name and all its training pictures as they are drawn."""
     art, size = workshop.art, workshop.preset.dvae.image_size
-    of: dict[str, list[int]] = {}
-    for row in art.where("train").tolist():
-        of.setdefault(art.rows[row].concept, []).append(row)
-    named = reranker.read([art.rows[rows[0]].en[0] for rows in of.values()])
-    rows = np.array([row for each in of.values() for row in each])
+    of = art.concepts.values()
+    named = reranker.read([art.rows[rows[0]].en[0] for rows in of])
+    rows = np.array([row for each in of for row in each])
     chunks = (as_drawn(art, chunk, size) for chunk in np.array_split(rows, math.ceil(len(rows) / 64)))
     pictures = torch.cat([reranker.clip.encode_images(chunk.to(workshop.device)) for chunk in chunks])
-    concepts = torch.repeat_interleave(torch.tensor([len(each) for each in of.values()])).to(workshop.device)
+    concepts = torch.repeat_interleave(torch.tensor([len(each) for each in of])).to(workshop.device)
     sums = torch.zeros_like(named).index_add_(0, concepts, pictures)
     made = Prototypes(named, F.normalize(sums, dim=-1))
     return made.half().float()  # what is measured is what ships
@@ -191,6 +192,7 @@ def unbundle(source: Path, workshop: Workshop) -> Path:
     if not workshop.preset.trains_dvae:
         _check_same_tokens(source, workshop)
         del modules["dvae"]
+    modules["clip"] = named(modules["clip"], model.reranker.prototypes, workshop)
     folder.mkdir(parents=True, exist_ok=True)
     record = read_json(source / CONFIG).get("training", {})
     write_json(folder / RECORD, {stage: runs for stage, runs in record.items() if stage in modules})
@@ -207,6 +209,17 @@ def told_phrases(transformer: Transformer) -> Transformer:
     learner = Transformer(replace(transformer.config, phrases=True))
     weights = transformer.state_dict()
     learner.load_state_dict({**weights, "phrase.weight": weights["sentence.weight"]})
+    return learner
+
+
+def named(clip: CLIP, prototypes: Prototypes | None, workshop: Workshop) -> NamedCLIP:
+    """One that learns on: for each concept it begins with what pictures of it look like, where that is known."""
+    torch.manual_seed(workshop.preset.schedules.clip.seed)
+    learner = NamedCLIP(clip.config, len(workshop.art.concepts))
+    weights = clip.state_dict()
+    if prototypes is not None and prototypes.seen.shape == learner.proxies.shape:
+        weights["proxies"] = prototypes.seen
+    learner.load_state_dict({**learner.state_dict(), **weights})
     return learner
 
 

@@ -32,19 +32,23 @@ def glanced(images: Tensor, places: Mapping[int, Place]) -> Tensor:
     return images.index_copy(0, where, square(images[where], *places.values()))
 
 
-def with_glances(art: ArtSet, batch: Batch, share: float, seed: tuple[int, ...], first: int) -> Batch:
-    """Of a `share` of the pictures of several icons only one is seen, and told of by itself.
+def with_glances(art: ArtSet, batch: Batch, share: float, seed: tuple[int, ...],
+                 first: int) -> tuple[Batch, list[Part | None]]:  # fmt: skip
+    """Of a `share` of the pictures of several icons only one is seen, and told of by itself. And what each picture
+    shows: a thing, be there several of it, or None where there are two.
 
     `seed` names the stream, `first` is the number in it of the batch's first picture.
     """
-    places, captions = {}, list(batch.captions)
+    places, captions, shown = {}, list(batch.captions), list[Part | None]()
     for i, (row, scene) in enumerate(zip(batch.rows.tolist(), batch.scenes, strict=True)):
+        placed = parts(row, scene)
+        shown.append(placed[0] if scene.other is None else None)
         if not scene.grouped:
             continue
         rng = np.random.default_rng((*seed, first + i))
         if rng.random() < share:
-            placed = parts(row, scene)
             part = placed[int(rng.integers(len(placed)))]
             alone = replace(scene, hue=part.hue, count=1, other=None, other_hue=None, relation="")
             places[i], captions[i] = near(part, rng), caption(art.rows[part.row], alone, rng)
-    return replace(batch, images=glanced(batch.images, places), captions=captions)
+            shown[i] = part
+    return replace(batch, images=glanced(batch.images, places), captions=captions), shown

@@ -19,13 +19,13 @@ from dalle_core.training.captions import COLOUR_WORDS
 from dalle_core.training.compose import Batch, paint
 from dalle_core.training.glances import glanced, near
 from dalle_core.training.judge import Judge
+from dalle_core.training.naming import UNKNOWN
 from dalle_core.training.objectives import BatchStream
 from dalle_core.training.scenes import MAX_COUNT, Mixture, Part, Scene, parts
 
 MIXTURE = Mixture(counted=0.25, paired=0.25, as_drawn=0.4, backdrop=0.1)
 GLANCE_CHANNELS = (32, 64, 96, 128)
 TEXTURE_CHANNELS = (32, 64, 96)
-UNKNOWN = -1  # a label that is not asked for
 
 
 class Marks(NamedTuple):

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -22,7 +22,9 @@ from dalle_core.training.art import ArtSet, Half
 from dalle_core.training.compose import Batch, Draft, compose, draft, painted
 from dalle_core.training.glances import with_glances
 from dalle_core.training.judge import Judge
-from dalle_core.training.scenes import Mixture
+from dalle_core.training.naming import UNKNOWN, NamedCLIP, concepts_of, hues_of, in_all_hues, softened
+from dalle_core.training.palette import HUES
+from dalle_core.training.scenes import Mixture, Part
 from dalle_core.training.world import ALONE, World
 from dalle_core.transformer import Transformer
 
@@ -253,39 +255,81 @@ class TransformerObjective:
 
 
 class CLIPObjective:
-    """Tell each picture's caption from the others of its batch, and the other way round.
+    """Tell each picture's caption from the others of its batch, and the other way round; what it shows from all that
+    there is in the art; and its colour from others.
 
-    Half of the pictures of several icons are seen one icon at a time, as the reranker looks at them.
+    Of most pictures of several icons but one icon is seen, as the reranker looks at them.
     """
 
-    GLANCES = 0.5
+    GLANCES = 0.6
+    CAPTIONS_WEIGHT, HUES_WEIGHT = 0.5, 0.3  # beside names
+    HUED = 0.4  # of the pictures of a known colour are asked for it
 
-    def __init__(self, model: CLIP, tokenizer: TextTokenizer, stream: BatchStream) -> None:
+    def __init__(self, model: NamedCLIP, tokenizer: TextTokenizer, stream: BatchStream) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.stream = stream
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
 
     def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
-        first, drawn = self.stream.world.share(batch).start, self.stream.at(step, batch, seed)
-        drawn = with_glances(self.stream.art, drawn, self.GLANCES, (seed, 6, step), first)
-        logits = self._logits(drawn, self.stream.world)
+        world, art = self.stream.world, self.stream.art
+        first, drawn = world.share(batch).start, self.stream.at(step, batch, seed)
+        drawn, parts = with_glances(art, drawn, self.GLANCES, (seed, 6, step), first)
+        streams = [np.random.default_rng((seed, 9, step, first + i)) for i in range(len(parts))]
+        drawn = replace(drawn, images=softened(drawn.images, streams))
+        logits, images = self._compared(drawn, world)
+        concepts, hues = concepts_of(art, parts), hues_of(art, parts)
+        hues[[rng.random() >= self.HUED for rng in streams]] = UNKNOWN
         hits = (logits.argmax(1) == torch.arange(len(logits), device=logits.device)).float().mean()
-        return contrastive_loss(logits), {"top1": hits}
+        loss = self.CAPTIONS_WEIGHT * contrastive_loss(logits) + self._naming(images, concepts, world)
+        loss = loss + self.HUES_WEIGHT * self._colours(images, hues, parts, world)
+        return loss, {"top1": hits}
 
-    def _logits(self, batch: Batch, world: World = ALONE) -> Tensor:
-        """Of all pictures and captions in the world, since each is told from all others."""
-        device = next(self.model.parameters()).device
-        text = self.tokenizer.batch(batch.captions).to(device)
-        images, texts, scale = self.model(batch.images.to(device), text, self.tokenizer.pad_id)
+    def _compared(self, batch: Batch, world: World = ALONE) -> tuple[Tensor, Tensor]:
+        """Logits of all pictures and captions in the world, since each is told from all others; and the features of
+        this process's pictures.
+        """
+        text = self.tokenizer.batch(batch.captions).to(self._device)
+        images, texts, scale = self.model(batch.images.to(self._device), text, self.tokenizer.pad_id)
         logits: Tensor = scale * world.gather(images) @ world.gather(texts).T
-        return logits
+        return logits, images
+
+    def _naming(self, images: Tensor, concepts: Tensor, world: World = ALONE) -> Tensor:
+        return _share_of_mean(self.model.name(images), concepts, world, label_smoothing=0.1)
+
+    def _colours(self, images: Tensor, hues: Tensor, parts: list[Part | None], world: World) -> Tensor:
+        """How well the hue of each is told, of all texts that name the same thing in some hue."""
+        asked = (hues != UNKNOWN).nonzero().flatten().tolist()
+        logits = images.new_zeros(0, len(HUES))
+        if asked:
+            rows = [self.stream.art.rows[part.row] for i in asked if (part := parts[i])]
+            text = self.tokenizer.batch([text for row in rows for text in in_all_hues(row)]).to(self._device)
+            texts = self.model.encode_texts(text, self.tokenizer.pad_id).view(len(asked), len(HUES), -1)
+            logits = self.model.scale * torch.einsum("nd,nhd->nh", images[asked], texts)
+        return _share_of_mean(logits, hues[asked], world)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
     def evaluate(self) -> dict[str, float]:
-        logits = [self._logits(batch) for batch in self.held]
-        hits = [(part.argmax(1).cpu() == torch.arange(len(part))).float().mean() for part in logits]
-        losses = [contrastive_loss(part) for part in logits]
-        return {"loss": float(torch.stack(losses).mean()), "top1": float(torch.stack(hits).mean())}
+        art = self.stream.art
+        losses, hits, named = list[Tensor](), list[Tensor](), list[Tensor]()
+        for batch in self.held:
+            logits, images = self._compared(batch)
+            concepts = concepts_of(art, with_glances(art, batch, 0.0, (0,), 0)[1])
+            losses.append(self.CAPTIONS_WEIGHT * contrastive_loss(logits) + self._naming(images, concepts))
+            hits.append((logits.argmax(1).cpu() == torch.arange(len(logits))).float().mean())
+            named.append((self.model.name(images).argmax(1).cpu() == concepts)[concepts != UNKNOWN].float())
+        figures = {"loss": torch.stack(losses), "top1": torch.stack(hits), "named": torch.cat(named)}
+        return {name: float(values.mean()) for name, values in figures.items() if len(values)}
+
+
+def _share_of_mean(logits: Tensor, labels: Tensor, world: World, label_smoothing: float = 0.0) -> Tensor:
+    """This process's share of the mean cross-entropy of all that have a label, in the world."""
+    labels = moved(labels, logits.device)
+    total = F.cross_entropy(logits, labels, ignore_index=UNKNOWN, reduction="sum", label_smoothing=label_smoothing)
+    return total / world.mean((labels != UNKNOWN).sum().float()).clamp_min(1 / world.size)
 
 
 class JudgeObjective:

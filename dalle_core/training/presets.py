@@ -70,7 +70,7 @@ PRESETS = {
         mixture=Mixture(),
         dvae=DVAEConfig(),
         transformer=TransformerConfig(sentence=192, outline=0.3),
-        clip=CLIPConfig(),
+        clip=CLIPConfig(dropout=0.3),
         schedules=Schedules(
             dvae=Schedule(steps=2800, learning_rate=1.5e-3, cooldown=0.4, ema=0.997, evaluate_every=200),
             transformer=Schedule(steps=8000, batch=64, learning_rate=1e-3, muon_rate=0.01, cooldown=0.7,
@@ -91,7 +91,8 @@ PRESETS = {
         dvae=DVAEConfig(image_size=128, channels=(96, 256)),
         transformer=TransformerConfig(text_length=32, rows=16, cols=16, layers=8, width=384, heads=6, hidden=1024,
                                       dropout=0.15, sentence=192, phrases=True, outline=0.3),
-        clip=CLIPConfig(image_size=128, channels=(64, 128, 192, 256), image_blocks=(1, 1, 1, 1), text_length=32),
+        clip=CLIPConfig(image_size=128, channels=(64, 128, 192, 256), image_blocks=(1, 1, 1, 1), text_length=32,
+                        dropout=0.3),
         schedules=EMBLEM_128,
     ),
     # On the tokens of OpenAI's dVAE (docs/training.md), which is not trained here. Wants a GPU; never run to its end.
@@ -104,7 +105,7 @@ PRESETS = {
         transformer=TransformerConfig(text_length=32, rows=32, cols=32, levels=(8192,), layers=8, width=384, heads=6,
                                       hidden=1024, dropout=0.15, sentence=192, phrases=True, outline=0.3),
         clip=CLIPConfig(image_size=256, patch=8, channels=(64, 128, 192, 256), image_blocks=(1, 1, 1, 1),
-                        text_length=32),
+                        text_length=32, dropout=0.3),
         schedules=replace(EMBLEM_128, dvae=Schedule(steps=0), transformer=replace(EMBLEM_128.transformer, batch=64)),
     ),
     # Seconds: for tests and for a dry run of the very same commands.

@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from dalle_core.checkpoints import read_json, sha256_of, sha256_of_weights, write_json
-from dalle_core.clip import CLIP
 from dalle_core.config import DVAEConfig
 from dalle_core.dvae import DiscreteVAE
 from dalle_core.errors import TrainingError
@@ -26,6 +25,7 @@ from dalle_core.training.compose import stage
 from dalle_core.training.grader import MIXTURE, Grader, GraderObjective
 from dalle_core.training.judge import Judge
 from dalle_core.training.loop import Objective, Progress, Run
+from dalle_core.training.naming import NamedCLIP
 from dalle_core.training.objectives import (
     BatchStream,
     CLIPObjective,
@@ -92,7 +92,7 @@ class Workshop:
         builders: dict[str, Callable[[], nn.Module]] = {
             "dvae": self._dvae,
             "transformer": lambda: Transformer(replace(self.preset.transformer, vocab_size=self._vocab_size())),
-            "clip": lambda: CLIP(replace(self.preset.clip, vocab_size=self._vocab_size())),
+            "clip": self._clip,
             "judge": self._judge,
             "grader": self._grader,
         }
@@ -101,6 +101,10 @@ class Workshop:
     def _dvae(self) -> DiscreteVAE:
         assert isinstance(self.preset.dvae, DVAEConfig)
         return DiscreteVAE(self.preset.dvae).to(memory_format=torch.channels_last)
+
+    def _clip(self) -> NamedCLIP:
+        config = replace(self.preset.clip, vocab_size=self._vocab_size())
+        return NamedCLIP(config, len(self.art.concepts))
 
     def _vocab_size(self) -> int:
         return self.tokenizer().vocab_size

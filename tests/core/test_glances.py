@@ -33,7 +33,7 @@ def test_each_picture_is_cut_around_its_own_place() -> None:
 
 
 def test_only_pictures_of_several_are_looked_at_closely(art: ArtSet, batch: Batch) -> None:
-    seen = with_glances(art, batch, 1.0, (0,), 0)
+    seen, _ = with_glances(art, batch, 1.0, (0,), 0)
     changed = [not torch.equal(one, other) for one, other in zip(seen.images, batch.images, strict=True)]
     assert changed == [scene.grouped for scene in batch.scenes]
     assert {True, False} == set(changed)
@@ -43,16 +43,16 @@ def test_only_pictures_of_several_are_looked_at_closely(art: ArtSet, batch: Batc
 
 def test_a_glance_is_told_of_alone(art: ArtSet, batch: Batch) -> None:
     words = {" and ", " left of ", " right of ", " above ", " below ", " over ", " under ", "two ", "three ", "four "}
-    seen = with_glances(art, batch, 1.0, (0,), 0)
+    seen, _ = with_glances(art, batch, 1.0, (0,), 0)
     assert [text for text in batch.captions if any(word in text for word in words)]
     assert not [text for text in seen.captions if any(word in text for word in words)]
 
 
 def test_a_part_of_a_batch_is_looked_at_as_the_whole_is(art: ArtSet, batch: Batch) -> None:
     """So several processes see what one does."""
-    whole = with_glances(art, batch, 0.5, (0,), 0)
+    whole, _ = with_glances(art, batch, 0.5, (0,), 0)
     half = slice(12, None)
     part = Batch(batch.images[half], batch.alpha[half], batch.captions[half], batch.rows[half], batch.scenes[half])
-    later = with_glances(art, part, 0.5, (0,), 12)
+    later, _ = with_glances(art, part, 0.5, (0,), 12)
     assert later.captions == whole.captions[half]
     torch.testing.assert_close(later.images, whole.images[half])

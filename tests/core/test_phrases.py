@@ -188,6 +188,14 @@ def test_either_way_round_is_as_good_but_both_must_be_there(reranker: CLIPRerank
     assert float(scores[3:].max()) < float(scores[0]) <= 1
 
 
+def test_two_that_are_there_roughly_are_worth_more_than_one_alone(reranker: CLIPReranker) -> None:
+    """Which by the average of the two is the better one: (1 + 0) / 2 against 0.45."""
+    reddish, blueish = torch.tensor([[0.4, 0.8, 0.0], [0.0, 0.8, 0.4]]).view(2, 3, 1, 1).expand(2, 3, 32, 16)
+    rough, alone = torch.cat([reddish, blueish], dim=2), halves("red", "green")
+    scores = reranker.score(torch.stack([rough, alone]), "a red thing left of a blue thing")
+    assert scores[0] > scores[1]
+
+
 def test_each_of_several_is_looked_for(reranker: CLIPReranker) -> None:
     images = torch.stack([halves("red", "red"), halves("red", "blue")])
     scores = reranker.score(images, "two red things")

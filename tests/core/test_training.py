@@ -181,10 +181,10 @@ def test_what_the_transformer_relies_upon_stays_as_it_was(
     assert main(["unbundle", str(model_folder), *common]) == 0
     assert main(["transformer", *common, "--until", "6"]) == 0
     assert main([stage, *common]) == 0
-    before, after = load_file(model_folder / f"{stage}.safetensors"), Workshop(
-        preset("test"), project / "art", tmp_path, torch.device("cpu")
-    ).trained(stage).state_dict()  # fmt: skip
-    changed = {name for name in after if not torch.equal(after[name], before[name].float())}
+    before = load_file(model_folder / f"{stage}.safetensors")
+    workshop = Workshop(preset("test"), project / "art", tmp_path, torch.device("cpu"))
+    after = workshop.trained(stage).state_dict()
+    changed = {name for name in before if not torch.equal(after[name], before[name].float())}
     assert not [name for name in changed if name.startswith(kept)]
     assert [name for name in changed if name.startswith(learnt)]
     assert main(["bundle", *common, "--out", str(tmp_path / "out")]) == 0
@@ -215,12 +215,14 @@ def test_a_model_is_not_taken_up_over_other_runs(
 
 
 def test_a_model_of_another_shape_leaves_no_runs_behind(
-    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    common = ["--preset", "test", "--art", str(tmp_path / "art"), "--runs", str(tmp_path / "runs")]
+    common = ["--preset", "test", "--art", str(project / "art"), "--runs", str(tmp_path / "runs")]
     wider = ["--set", "transformer.width=64"]
     assert main(["unbundle", str(model_folder), *common, *wider]) == 1
     assert "my-test's transformer is" in capsys.readouterr().err
+    assert main(["unbundle", str(model_folder), *common, "--art", str(tmp_path / "none")]) == 1
+    assert "No art in" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
     assert main(["unbundle", str(model_folder), *common]) == 0
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from dalle_core.training.art import ArtSet, Picture
-from dalle_core.training.grader import UNKNOWN, Grader, GraderObjective, Lesson
+from dalle_core.training.grader import Grader, GraderObjective, Lesson
+from dalle_core.training.naming import UNKNOWN
 from dalle_core.training.objectives import BatchStream
 from dalle_core.training.scenes import MAX_COUNT, Mixture
 

@@ -6,6 +6,7 @@ from dalle_core.checkpoints import read_json
 from dalle_core.families.catalogue import MODIFIED_MIT
 from dalle_core.training.art import NAMES, SOURCES
 from dalle_core.training.loop import read_machine, read_metrics
+from dalle_core.training.naming import NamedCLIP
 from dalle_core.training.workshop import Workshop
 
 CREDITS = {
@@ -95,7 +96,9 @@ def _own_data(workshop: Workshop) -> list[str]:
 def _cost(workshop: Workshop) -> list[str]:
     lines = ["| network | parameters | steps | batch | minutes | on |", "|---|---|---|---|---|---|"]
     for stage, stretches in training_record(workshop).items():
-        count = sum(p.numel() for p in workshop.build(stage).parameters())
+        network = workshop.build(stage)
+        network = network.plain() if isinstance(network, NamedCLIP) else network  # what is bundled
+        count = sum(p.numel() for p in network.parameters())
         steps, batches = (" + ".join(f"{stretch[name]:g}" for stretch in stretches) for name in ("steps", "batch"))
         minutes = " + ".join(f"{60 * stretch['hours']:.1f}" for stretch in stretches)
         machines = ", ".join(dict.fromkeys(str(stretch.get("machine") or "CPU") for stretch in stretches))

@@ -27,13 +27,14 @@ from dalle_core.training.art import ArtSet
 from dalle_core.training.captions import COLOUR_WORDS, COLOUR_WORDS_ZH, plural
 from dalle_core.training.card import RECORD, model_card, training_record
 from dalle_core.training.compose import as_drawn, compose
-from dalle_core.training.loop import plot_curves
+from dalle_core.training.loop import plot_curves, read_metrics
 from dalle_core.training.naming import NamedCLIP
 from dalle_core.training.workshop import Workshop
 from dalle_core.transformer import Transformer
 from dalle_core.wording import several
 
 NETWORKS = ("dvae", "transformer", "clip")
+CURVES = "curves.png"
 BASELINE_PAIRS = 4000
 PREVIEWS = 8  # steps in which a picture grows; each costs about as much as half a row of tokens
 
@@ -162,12 +163,21 @@ def bundle(workshop: Workshop, out: Path, name: str = "") -> Path:
     write_json(staging / CONFIG, _config(model, workshop, files))
     figures = _figures(workshop)
     (staging / "MODEL_CARD.md").write_text(model_card(workshop, model.spec.name, figures), encoding="utf-8")
-    folders = [folder for stage in workshop.preset.stages if (folder := workshop.folder / stage).is_dir()]
-    plot_curves(folders, staging / "curves.png")
+    _curves(workshop, staging / CURVES)
     load_bundled(staging, torch.device("cpu"))
     shutil.rmtree(target, ignore_errors=True)
     staging.replace(target)
     return target
+
+
+def _curves(workshop: Workshop, target: Path) -> None:
+    """Of what was trained here; a model of which nothing was keeps those that it had when it was taken up."""
+    folders = [folder for stage in workshop.preset.stages if (folder := workshop.folder / stage).is_dir()]
+    earlier = workshop.folder / CURVES
+    if earlier.exists() and not any(read_metrics(folder) for folder in folders if folder.name in NETWORKS):
+        shutil.copyfile(earlier, target)
+    else:
+        plot_curves(folders, target)
 
 
 def unbundle(source: Path, workshop: Workshop) -> Path:
@@ -196,10 +206,12 @@ def unbundle(source: Path, workshop: Workshop) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     record = read_json(source / CONFIG).get("training", {})
     write_json(folder / RECORD, {stage: runs for stage, runs in record.items() if stage in modules})
+    if (source / CURVES).exists():
+        shutil.copyfile(source / CURVES, folder / CURVES)
     model.tokenizer.save(folder / "tokenizer.json")
     for stage, module in modules.items():
         (folder / stage).mkdir()
-        for name in _taken_up(stage, workshop):
+        for name in ("start", "best"):  # what training goes on from, and the best there is while it has not
             torch.save(module.state_dict(), folder / stage / f"{name}.pt")
     return folder
 
@@ -228,12 +240,6 @@ def _check_same_tokens(source: Path, workshop: Workshop) -> None:
     theirs, ours = (read_json(each / CONFIG)["files"][WEIGHTS] for each in (source, folder))
     if theirs != ours:
         raise TrainingError(f"{source.name} was trained on another image tokenizer's tokens than {folder.name}'s")
-
-
-def _taken_up(stage: str, workshop: Workshop) -> tuple[str, ...]:
-    """As what: what training goes on from, and the best there is, which other networks are trained upon."""
-    relied_upon = stage == "dvae" or (stage == "clip" and workshop.preset.transformer.sentence)
-    return ("start", "best") if relied_upon else ("start",)
 
 
 def _config(model: BundledModel, workshop: Workshop, files: dict[str, str]) -> dict[str, Any]:

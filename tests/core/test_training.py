@@ -190,6 +190,26 @@ def test_what_the_transformer_relies_upon_stays_as_it_was(
     assert main(["bundle", *common, "--out", str(tmp_path / "out")]) == 0
 
 
+def test_what_is_not_trained_on_stays_as_it_was(project: Path, model_folder: Path, tmp_path: Path) -> None:
+    """A model that was taken up can be bundled again at once, and where CLIP alone learned on."""
+    common = ["--preset", "test", "--art", str(project / "art"), "--device", "cpu", "--precision", "fp32",
+              "--runs", str(tmp_path)]  # fmt: skip
+    (copy := shutil.copytree(model_folder, tmp_path / "model") / "curves.png").write_bytes(b"as they were")
+    assert main(["unbundle", str(copy.parent), *common]) == 0
+    assert main(["bundle", *common, "--out", str(tmp_path / "again")]) == 0
+    again = tmp_path / "again" / "my-test"
+    configs = [json.loads((folder / "config.json").read_text()) for folder in (model_folder, again)]
+    assert configs[1]["files"] == configs[0]["files"]
+    assert configs[1]["training"] == {name: configs[0]["training"][name] for name in ("dvae", "clip", "transformer")}
+    assert (again / "curves.png").read_bytes() == b"as they were"
+    assert main(["clip", *common]) == 0
+    assert main(["bundle", *common, "--out", str(tmp_path / "later")]) == 0
+    later = json.loads((tmp_path / "later" / "my-test" / "config.json").read_text())
+    changed = {name for name, sha in later["files"].items() if sha != configs[0]["files"][name]}
+    assert changed == {"clip.safetensors", "prototypes.safetensors"}
+    assert (tmp_path / "later" / "my-test" / "curves.png").read_bytes() != b"as they were"
+
+
 def test_a_model_that_was_not_told_phrases_learns_to_be(project: Path, tmp_path: Path) -> None:
     """It begins by taking what stands in a place as it takes what the whole text says."""
     common = ["--preset", "test", "--art", str(project / "art"), "--device", "cpu", "--precision", "fp32"]

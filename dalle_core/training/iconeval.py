@@ -5,6 +5,7 @@ Source of the categories: Ghosh et al., "GenEval: An Object-Focused Framework fo
 a real counterpart: its `scene`, composed of such pictures. Knows words and scenes; paints and grades nothing.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
@@ -61,18 +62,31 @@ class Prompt:
 def icon_prompts(art: ArtSet, each: int, alike: Alike, seed: int = 23) -> list[Prompt]:
     """Up to `each` prompts a category: wishes in both languages, half of them of combinations that are held out.
 
-    Fewer prompts are the first of more. No two objects of a prompt are `alike`, as the graders could not tell them.
+    Fewer prompts are the first of more. No two objects of a prompt are `alike`, as the graders could not tell them;
+    other graders find other objects so, and leave out other prompts, but those that stay are the same to the seed.
     Art without Chinese names gets English prompts alone.
     """
     rng, made = np.random.default_rng(seed), []
     rows = [int(i) for i in rng.permutation(art.heldout("test"))]
     languages = (False, True) if all(art.rows[i].zh for i in rows) else (False,)
-    for number, (category, wishes) in enumerate(_wishes(art, rows, alike, rng).items()):
-        for place, wish in enumerate(islice(_half_held_out(wishes), each // len(languages))):
+    for category, wishes in _wishes(art, rows, rng).items():
+        told_apart = [wish for wish in wishes if not (wish.scene.other is not None and alike(*_concepts(art, wish)))]
+        for wish in islice(_half_held_out(told_apart), each // len(languages)):
+            start = _seed(category, english_text(art, wish))
             for chinese in languages:
                 text = (chinese_text if chinese else english_text)(art, wish)
-                made.append(Prompt(category, wish, text, chinese, 1_000_000 * number + 1000 * place))
+                made.append(Prompt(category, wish, text, chinese, start))
     return made
+
+
+def _seed(*words: str) -> int:
+    """Of 31 bits, apart from others' by more than there are candidates."""
+    digest = hashlib.sha256("|".join(words).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1 & ~0xFFF
+
+
+def _concepts(art: ArtSet, wish: Wish) -> list[str]:
+    return [art.rows[row].concept for row in (wish.row, wish.scene.other) if row is not None]
 
 
 def _half_held_out(wishes: list[Wish]) -> Iterator[Wish]:
@@ -87,14 +101,13 @@ def _half_held_out(wishes: list[Wish]) -> Iterator[Wish]:
 # --- what there is to wish for ---
 
 
-def _wishes(art: ArtSet, rows: list[int], alike: Alike, rng: np.random.Generator) -> dict[Category, list[Wish]]:
+def _wishes(art: ArtSet, rows: list[int], rng: np.random.Generator) -> dict[Category, list[Wish]]:
     simple = [row for row in rows if _is_simple(art.rows[row])]
     trained: dict[str, set[str]] = {}
     for i in art.where("train"):
         trained.setdefault(art.rows[i].concept, set()).add(art.rows[i].style)
     singles = [wish for row in rows for wish in _singles(row, art.rows[row], trained)]
-    pairs = [(one, other) for one in simple for other in simple
-             if not alike(art.rows[one].concept, art.rows[other].concept)]  # fmt: skip
+    pairs = [(one, other) for one in simple for other in simple if art.rows[one].concept != art.rows[other].concept]
     pairs = [pairs[i] for i in rng.permutation(len(pairs))]
     coloured = [row for row in simple if _takes_colour(art.rows[row])]
     return {

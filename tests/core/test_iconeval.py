@@ -1,5 +1,6 @@
 """IconEval's prompts: which there are, in which words, and what a picture of each must show."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -80,6 +81,18 @@ class TestWhichThereAre:
         pairs = [concepts(p.wish) for p in icon_prompts(ART, 12, alike) if p.wish.scene.other is not None]
         assert pairs
         assert not any(alike(*pair) for pair in pairs)
+
+    def test_other_graders_leave_out_other_prompts_and_change_none(self):
+        def made(alike: Callable[[str, str], bool], unseen: bool) -> list[tuple[str, int]]:
+            chosen = [p for p in icon_prompts(ART, 400, alike) if p.category == "two objects"]
+            return [(p.text, p.seed) for p in chosen if p.wish.heldout == unseen and name not in p.text]
+
+        name = ART.rows[ART.heldout("test")[0]].en[0]
+        for unseen in (False, True):
+            every, some = made(lambda one, other: False, unseen), made(lambda one, other: name in (one, other), unseen)
+            shorter = min(len(every), len(some))
+            assert shorter > 20
+            assert every[:shorter] == some[:shorter]
 
     def test_art_without_chinese_names_gets_english_prompts(self):
         plain = replace(ART, rows=tuple(replace(row, zh=()) for row in ROWS))

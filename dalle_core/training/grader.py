@@ -55,9 +55,16 @@ class Grader(nn.Module):
 
     def forward(self, images: Tensor) -> Marks:
         scaled = images * 2 - 1
+        return Marks(self.judge(images), self.style(self.textures(scaled)), self.count(self.glance(scaled)))
+
+    def textures(self, scaled: Tensor) -> Tensor:
+        """(B, 3, S, S) in [-1, 1] → (B, 2 C): mean and maximum over the picture.
+
+        The maximum by its place: compiled in bf16, `amax` has gradients of NaN, since no value that is computed anew
+        equals it.
+        """
         texture = self.texture(scaled)  # (B, C, S/8, S/8)
-        seen = torch.cat([texture.mean(dim=(2, 3)), texture.amax(dim=(2, 3))], dim=1)
-        return Marks(self.judge(images), self.style(seen), self.count(self.glance(scaled)))
+        return torch.cat([texture.mean(dim=(2, 3)), texture.flatten(2).max(dim=2).values], dim=1)
 
 
 def _halving(channels: int, wider: int) -> nn.Module:

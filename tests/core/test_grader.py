@@ -1,5 +1,7 @@
 """What the grader learns from: every picture and square with the labels that are true of it, and no others."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -74,3 +76,13 @@ def test_what_its_name_calls_red_and_was_turned_has_no_name_any_more():
 def test_marks_are_one_a_concept_a_style_and_a_count():
     marks = Grader(CONCEPTS, ("blob", "noto"), 32)(torch.rand(3, 3, 32, 32))
     assert [tuple(part.shape) for part in marks] == [(3, len(CONCEPTS)), (3, 2), (3, MAX_COUNT)]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles for a CPU by g++")
+def test_compiled_in_half_precision_it_learns_textures():
+    torch.manual_seed(0)
+    grader = Grader(["apple", "key"], ["noto"], 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.compile(grader.textures)(torch.rand(4, 3, 32, 32)).square().sum().backward()
+    gradients = [weight.grad for weight in grader.texture.parameters()]
+    assert all(gradient is not None and bool(gradient.isfinite().all()) for gradient in gradients)

@@ -26,7 +26,7 @@ ARRANGED = {"left": (LEFT, RIGHT), "right": (RIGHT, LEFT), "above": (TOP, BOTTOM
 
 @dataclass(frozen=True)
 class Phrase:
-    """One thing, and the squares in which it is to be seen."""
+    """One thing, and the squares in which it is to be seen; none of them where it is the whole picture's."""
 
     text: str
     places: tuple[Place, ...]
@@ -36,6 +36,7 @@ Reading = tuple[Phrase, ...]
 
 _ARTICLE = r"(?:an?|the|one)"
 _ONE, _TWO = rf"(?P<one>{_ARTICLE} \S.*?)", rf"(?P<two>{_ARTICLE} \S.*)"
+_ENGLISH_ARTICLE = re.compile(rf"^{_ARTICLE} ", re.IGNORECASE)
 _SIDES = {
     "over": "above",
     "under": "below",
@@ -92,6 +93,13 @@ def readings(prompt: str) -> tuple[Reading, ...]:
         if found := pattern.fullmatch(whole):
             return _arranged(found.groupdict(), _plain_chinese)
     return ()
+
+
+def bare(prompt: str) -> str:
+    """What a prompt of one thing calls it, without style, ground and article."""
+    text = prompt.strip()
+    english = _ENGLISH_ARTICLE.sub("", _plain_english(text))
+    return _plain_chinese(_CHINESE_TAIL.sub("", _CHINESE_LEAD.sub("", english)))
 
 
 @dataclass(frozen=True)

@@ -209,8 +209,11 @@ def _networks(folder: Path, config: dict[str, Any], device: torch.device) -> dic
 
 def _prototypes(folder: Path, clip: CLIP, device: torch.device) -> Prototypes:
     path = folder / PROTOTYPES
-    count = next(iter(stored_shapes(path).values()), (0,))[0]
-    prototypes = Prototypes(*torch.zeros(2, count, clip.config.dim))
+    shapes = stored_shapes(path)
+    count = next(iter(shapes.values()), (0,))[0]
+    hues = torch.zeros(count, 2) if "hues" in shapes else None  # older ones have none
+    named, seen = torch.zeros(2, count, clip.config.dim)
+    prototypes = Prototypes(named, seen, hues)
     load_weights(path, prototypes)
     return prototypes.to(device)
 

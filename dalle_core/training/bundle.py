@@ -122,8 +122,16 @@ def prototypes(reranker: CLIPReranker, workshop: Workshop) -> Prototypes:
     pictures = torch.cat([reranker.clip.encode_images(chunk.to(workshop.device)) for chunk in chunks])
     concepts = torch.repeat_interleave(torch.tensor([len(each) for each in of])).to(workshop.device)
     sums = torch.zeros_like(named).index_add_(0, concepts, pictures)
-    made = Prototypes(named, F.normalize(sums, dim=-1))
+    hues = torch.tensor([_mean_hue(art, each) for each in of], device=workshop.device)
+    made = Prototypes(named, F.normalize(sums, dim=-1), hues)
     return made.half().float()  # what is measured is what ships
+
+
+def _mean_hue(art: ArtSet, rows: list[int]) -> tuple[float, float]:
+    """The point on the unit circle of each picture that has a hue, on the average of those."""
+    angles = [math.radians(hue) for row in rows if (hue := art.rows[row].hue) is not None]
+    count = max(1, len(angles))
+    return sum(map(math.cos, angles)) / count, sum(map(math.sin, angles)) / count
 
 
 def baseline_scores(reranker: CLIPReranker, workshop: Workshop) -> tuple[float, ...]:

@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dalle_core.device import moved
+from dalle_core.hues import HUES, rotate_hue
 from dalle_core.training.art import ArtSet
 from dalle_core.training.captions import caption
-from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES
+from dalle_core.training.palette import BACKDROPS, BACKGROUNDS
 from dalle_core.training.scenes import Mixture, Part, Scene, draw_scene, parts
 
 USUAL = Mixture()
@@ -118,19 +119,6 @@ def _affine(part: Part) -> list[list[float]]:
     """Where each place of the picture comes from in the icon, as grid_sample wants it."""
     across, down = (-1 if part.flip else 1) / part.scale, 1 / part.scale
     return [[across, 0.0, -2 * part.shift[0] * across], [0.0, down, -2 * part.shift[1] * down]]
-
-
-def rotate_hue(rgb: Tensor, degrees: Tensor) -> Tensor:
-    """Turn the hue of (B, 3, H, W) in [0, 1] by (B,) degrees, keeping the HSV saturation and value of every pixel."""
-    value, _ = rgb.max(dim=1)
-    low, _ = rgb.min(dim=1)
-    chroma = value - low
-    r, g, b = rgb.unbind(1)
-    safe = chroma.clamp_min(1e-6)
-    hue = torch.where(value == r, (g - b) / safe % 6, torch.where(value == g, (b - r) / safe + 2, (r - g) / safe + 4))
-    hue = (hue + degrees.view(-1, 1, 1) / 60) % 6
-    turned = [value - chroma * ((n + hue) % 6).clamp_max(4 - (n + hue) % 6).clamp(0, 1) for n in (5, 3, 1)]
-    return torch.stack(turned, dim=1)
 
 
 def _grounds(scenes: list[Scene], size: int, device: torch.device) -> Tensor:

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dalle_core.hues import HUES, rotate_hue
 from dalle_core.phrases import ARRANGED as SIDES
 from dalle_core.phrases import BOTTOM, LEFT, PLACES, RIGHT, TOP, Place
 from dalle_core.rerank import square
 from dalle_core.training.art import ArtSet
-from dalle_core.training.compose import rotate_hue
 from dalle_core.training.grader import Grader, concept_shares
 from dalle_core.training.iconeval import Wish
 from dalle_core.training.lookalikes import Lineups
-from dalle_core.training.palette import BACKGROUNDS, HUES, hue_name, mean_hue, nearest_background
+from dalle_core.training.palette import BACKGROUNDS, hue_name, mean_hue, nearest_background
 from dalle_core.training.scenes import RELATIONS
 
 ARRANGED = {relation: SIDES[relation.removesuffix(" of")] for relation in RELATIONS[1:]}

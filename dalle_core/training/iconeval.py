@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from dalle_core.hues import HUES
 from dalle_core.training.art import ArtSet, Picture
 from dalle_core.training.captions import (
     COLOUR_WORDS,
@@ -24,7 +25,7 @@ from dalle_core.training.captions import (
     plural,
     with_article,
 )
-from dalle_core.training.palette import BACKGROUNDS, HUES, ZH
+from dalle_core.training.palette import BACKGROUNDS, ZH
 from dalle_core.training.scenes import MAX_COUNT, RELATIONS, Relation, Scene, is_held_out
 
 Category = Literal["single object", "two objects", "counting", "colours", "position", "colour binding"]

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from dalle_core.clip import CLIP
 from dalle_core.config import CLIPConfig
 from dalle_core.device import moved
+from dalle_core.hues import HUES
 from dalle_core.training.art import ArtSet, Picture
 from dalle_core.training.captions import COLOUR_WORDS
-from dalle_core.training.palette import HUES, hue_name
+from dalle_core.training.palette import hue_name
 from dalle_core.training.scenes import Part
 
 UNKNOWN = -1  # a label that is not asked for

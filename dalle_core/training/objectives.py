@@ -16,6 +16,7 @@ from dalle_core.clip import CLIP, contrastive_loss
 from dalle_core.conditioning import Words, features, read
 from dalle_core.device import moved
 from dalle_core.dvae import DiscreteVAE
+from dalle_core.hues import HUES
 from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.training.art import ArtSet, Half
@@ -23,7 +24,6 @@ from dalle_core.training.compose import Batch, Draft, compose, draft, painted
 from dalle_core.training.glances import with_glances
 from dalle_core.training.judge import Judge
 from dalle_core.training.naming import UNKNOWN, NamedCLIP, concepts_of, hues_of, in_all_hues, softened
-from dalle_core.training.palette import HUES
 from dalle_core.training.scenes import Mixture, Part
 from dalle_core.training.world import ALONE, World
 from dalle_core.transformer import Transformer

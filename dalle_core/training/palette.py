@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dalle_core.hues import HUES
+
 
 @dataclass(frozen=True)
 class Colour:
@@ -56,17 +58,6 @@ BACKDROPS = {
     "snow": Backdrop("in the snow", "雪地里", ((158, 178, 206), (204, 216, 232)), (246, 249, 252), 0.68, specks=30),
 }
 """Grounds that are more than a colour, by the name that prompts and tests know them by."""
-
-HUES = {
-    "red": 0.0,
-    "orange": 28.0,
-    "yellow": 50.0,
-    "green": 115.0,
-    "blue": 215.0,
-    "purple": 272.0,
-    "pink": 328.0,
-}
-"""Centre of each named hue, in degrees."""
 
 ZH = {colour.en: colour.zh for colour in BACKGROUNDS}
 

@@ -9,9 +9,10 @@ from typing import Literal
 
 import numpy as np
 
+from dalle_core.hues import HUES
 from dalle_core.phrases import MIDDLE, PLACES
 from dalle_core.training.art import ArtSet, Picture
-from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES
+from dalle_core.training.palette import BACKDROPS, BACKGROUNDS
 
 Relation = Literal["", "beside", "left of", "right of", "above", "below"]
 RELATIONS: tuple[Relation, ...] = ("beside", "left of", "right of", "above", "below")

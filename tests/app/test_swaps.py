@@ -4,7 +4,8 @@ import pytest
 
 from app.swaps import COLOURS, GROUNDS, vary, with_style
 from dalle_core.errors import RequestError
-from dalle_core.training.palette import BACKGROUNDS, HUES
+from dalle_core.hues import HUES
+from dalle_core.training.palette import BACKGROUNDS
 
 STYLES = ("noto", "fluent", "fluent flat")
 

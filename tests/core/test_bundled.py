@@ -1,11 +1,13 @@
 """The bundled family: what was trained comes back the same, paints reproducibly, and refuses what does not belong."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from dalle_core.checkpoints import read_json, save_weights, sha256_of, write_json
 from dalle_core.errors import CheckpointError, RequestError
@@ -13,7 +15,9 @@ from dalle_core.families.bundled import GLOSSARY, PROTOTYPES, BundledModel, load
 from dalle_core.families.registry import load_model, read_spec
 from dalle_core.generate import CandidateFinished, Finished, GenerationRequest, Preview, Progress, Started, generate
 from dalle_core.glossary import Glossary
+from dalle_core.hues import HUES
 from dalle_core.quantizers import split_digits
+from dalle_core.training.workshop import Workshop
 from dalle_core.transformer import Outline
 from tests.fakes import FakeReranker
 
@@ -217,6 +221,8 @@ def test_texts_are_looked_for_where_pictures_of_what_they_name_lie(copy: Path, m
     assert made is not None
     assert made.named.shape == made.seen.shape == (19, 16)  # one of the twenty is held out
     assert torch.allclose(made.seen.norm(dim=1), torch.ones(19), atol=1e-3)
+    assert made.hues is not None
+    assert made.hues.shape == (19, 2)
     (copy / PROTOTYPES).unlink()
     relisted(copy, PROTOTYPES)
     plain = load_bundled(copy, CPU).reranker
@@ -224,6 +230,30 @@ def test_texts_are_looked_for_where_pictures_of_what_they_name_lie(copy: Path, m
     texts = plain.read(["red disc", "blue ring"])
     assert torch.allclose(model.reranker.read(["red disc", "blue ring"]), made(texts, plain.clip.scale), atol=1e-6)
     assert not torch.allclose(model.reranker.read(["red disc", "blue ring"]), texts, atol=0.01)
+
+
+def test_the_hues_of_what_it_knows_are_those_of_its_pictures(model: BundledModel, workshop: Workshop) -> None:
+    made = model.reranker.prototypes
+    assert made is not None
+    assert made.hues is not None
+    for concept, (across, up) in zip(workshop.art.concepts, made.hues.tolist(), strict=True):
+        named = math.radians(HUES[concept.split()[0]])
+        assert across * math.cos(named) + up * math.sin(named) > math.cos(math.radians(30))
+    for number, text in enumerate(made.named):  # each name is nearest to itself
+        hue = made.hue(text, torch.tensor(1e4))
+        assert hue is not None
+        assert math.cos(math.radians(hue)) == pytest.approx(made.hues[number, 0].item(), abs=0.01)
+
+
+def test_a_model_whose_hues_nobody_noted_turns_none(copy: Path) -> None:
+    weights = load_file(copy / PROTOTYPES)
+    del weights["hues"]
+    save_weights(copy / PROTOTYPES, weights, None)
+    relisted(copy, PROTOTYPES)
+    older = load_bundled(copy, CPU).reranker
+    assert older.prototypes is not None
+    assert older.prototypes.hue(older.prototypes.named[0], older.clip.scale) is None
+    assert older.score(torch.rand(2, 3, 32, 32), "a blue disc").shape == (2,)
 
 
 @pytest.mark.parametrize("shapes", [((20, 16), (20, 8)), ((20, 8), (20, 8)), ((3, 16), (20, 16)), ((20,), (20,))])

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dalle_core.hues import HUES
 from dalle_core.training.art import Picture
 from dalle_core.training.captions import CHINESE_SHARE, STYLE_SHARE, caption, plural
-from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES, ZH
+from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, ZH
 from dalle_core.training.scenes import RELATIONS, Relation, Scene
 
 CAT = Picture("noto/cat", "noto", "cat", ("cat", "kitten"), ("猫", "猫咪"))

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from dalle_core.hues import HUES, rotate_hue
 from dalle_core.training import compose as module
 from dalle_core.training import scenes as scenes_module
 from dalle_core.training.art import ArtSet, Picture
-from dalle_core.training.compose import Batch, compose, paint, rotate_hue
-from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, HUES, dominant_hue, hue_name, nearest_background
+from dalle_core.training.compose import Batch, compose, paint
+from dalle_core.training.palette import BACKDROPS, BACKGROUNDS, dominant_hue, hue_name, nearest_background
 from dalle_core.training.scenes import Mixture, Scene, draw_scene
 
 SIZE = 32

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dalle_core.hues import HUES
 from dalle_core.phrases import PLACES
 from dalle_core.rerank import square
 from dalle_core.training.art import ArtSet, Picture
@@ -16,7 +17,6 @@ from dalle_core.training.grader import Marks
 from dalle_core.training.grading import Grading, ground_colour, hues, right
 from dalle_core.training.iconeval import Wish
 from dalle_core.training.lookalikes import Lineups
-from dalle_core.training.palette import HUES
 from dalle_core.training.scenes import Scene
 
 SIZE = 64

@@ -8,12 +8,12 @@ import torch
 
 from dalle_core.clip import CLIP
 from dalle_core.config import CLIPConfig
+from dalle_core.hues import HUES
 from dalle_core.training.art import ArtSet, Picture
 from dalle_core.training.compose import compose
 from dalle_core.training.glances import with_glances
 from dalle_core.training.naming import UNKNOWN, NamedCLIP, concepts_of, hues_of, in_all_hues, softened
 from dalle_core.training.objectives import BatchStream, CLIPObjective
-from dalle_core.training.palette import HUES
 from dalle_core.training.presets import preset
 from dalle_core.training.scenes import Mixture, Part
 from dalle_core.training.workshop import Workshop

@@ -22,6 +22,7 @@ _BEFORE = re.compile(rf"(?:^\s*|[^{_HAN}\s，,、。;；!！?？.]\s*|的[，,]?
 _COUNTED = re.compile(r"(?P<count>two|three|four) (?!leaf )(?P<rest>.+)", re.IGNORECASE | re.DOTALL)
 _COUNTS = {"two": "两", "three": "三", "four": "四"}
 _BEHIND = re.compile(r"[.!]?\Z|[,;]| (?:of|on|in|at|against|with) ", re.IGNORECASE)
+_ARTICLE = re.compile(r"^(?:an?|the|one) ")
 _QUALITIES = 3  # words between a count and what is counted, at most
 _AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面方])|{HUE_ZH}(?:到|背景)|风格")
 
@@ -35,7 +36,13 @@ class Glossary:
         self.names = dict(names or {})
         things = [pair for pair in self.names.items() if pair[0] == pair[1] or _CHINESE.search(pair[0])]
         self._several = several({name for pair in things for name in pair})
+        self._meant = set(self.names.values())
         self._longest = max(map(len, self.names), default=0)
+
+    def knows(self, phrase: str) -> bool:
+        """Whether that is a name itself, in English or in Chinese: “green apple”, with an article or without."""
+        name = _ARTICLE.sub("", phrase.lower())
+        return name in self.names or name in self._meant
 
     def worded(self, prompt: str) -> str:
         """The prompt as captions would word it, its names left as they are; but “four mice” as 四个mouse.

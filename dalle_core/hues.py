@@ -23,14 +23,31 @@ HUES = {
 """Centre of each named hue, in degrees."""
 
 APART = 0.12  # how far a channel is from the ground's where a thing is seen
-NARROW = 6.0  # of the von Mises kernel: the next name on the circle, some 28 degrees away, counts half
-GREY = 0.08  # mean chroma below which a thing is of no hue, rather than wholly of one
+SHARP = 40.0  # of the von Mises kernels by which a hue is shared among the names: nearly all is the nearest one's
+GREY = 0.15  # mean chroma below which a thing counts as grey in part: a penguin is not orange for its feet
 
-_ZH = {"红": "red", "橙": "orange", "黄": "yellow", "绿": "green", "蓝": "blue", "紫": "purple", "粉": "pink"}
-_ENGLISH = re.compile(rf"\b(?:(?:light|dark|bright|pale) )?(?P<hue>{'|'.join(HUES)}) (?=\S)", re.IGNORECASE)
-_CHINESE = re.compile(rf"[浅深]?(?P<hue>[{''.join(_ZH)}])色的?(?=\S)")
-_ARTICLE = re.compile(r"^(?:an?|the|one) ", re.IGNORECASE)
-_OTHERS = re.compile(r"\b(?:brown|black|white|gr[ae]y)\b|[棕黑白灰]色", re.IGNORECASE)
+_SHADE = "(?:light|dark|bright|pale) "
+_MORE = (  # nothing that says more than a name
+    r"(?!.*(?:\b(?:and|or|with|of|on|in|at|against|from|wearing|holding|background|gradient)\b|[:,]))"
+)
+_ENGLISH = re.compile(
+    rf"{_MORE}(?:(?:an?|the|one) )?(?P<before>(?:\S+ ){{0,2}}?)(?:{_SHADE})?(?P<hue>{'|'.join(HUES)}) (?P<name>\S.*)",
+    re.IGNORECASE,
+)
+_ZH = {
+    "粉红": "pink",
+    "红": "red",
+    "橙": "orange",
+    "黄": "yellow",
+    "绿": "green",
+    "蓝": "blue",
+    "紫": "purple",
+    "粉": "pink",
+}
+_CHINESE = re.compile(rf"[浅深]?(?P<hue>粉(?=红)|[{''.join(_ZH)}])(?:(?<=粉)红)?色的?(?P<name>[^在和，,：:]+)")
+_OTHERS = re.compile(
+    rf"\b(?:{'|'.join(HUES)}|brown|black|white|gr[ae]y|gold|silver)\b .|[红橙黄绿蓝紫粉棕黑白灰]色|背景", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -42,14 +59,14 @@ class Coloured:
 
 
 def coloured(phrase: str) -> Coloured | None:
-    """ "a purple banana" or 紫色的香蕉; None where no hue is named, or more colours than one."""
-    found = [*_ENGLISH.finditer(phrase), *_CHINESE.finditer(phrase)]
-    if len(found) != 1 or _OTHERS.search(phrase):
+    """ "a purple banana" or 紫色的香蕉; None where no hue is named, more than one, or one of a part or of a ground."""
+    if found := _CHINESE.fullmatch(phrase):
+        name, hue = found["name"], _ZH[found["hue"]]
+    elif found := _ENGLISH.fullmatch(phrase):
+        name, hue = found["before"] + found["name"], found["hue"].lower()
+    else:
         return None
-    (match,) = found
-    hue = match["hue"].lower()
-    name = _ARTICLE.sub("", phrase[: match.start()]) + phrase[match.end() :]
-    return Coloured(name, _ZH.get(hue, hue))
+    return None if _OTHERS.search(name) else Coloured(name, hue)
 
 
 def hue_and_chroma(rgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,20 +87,27 @@ def rotate_hue(rgb: Tensor, degrees: Tensor) -> Tensor:
 
 
 def things(images: Tensor) -> Tensor:
-    """(B, 3, H, W) in [0, 1] → (B, H, W) bool: what differs from the ground, which each row's ends show."""
+    """(B, 3, H, W) in [0, 1] → (B, H, W) bool: what differs from the ground.
+
+    Each row's ground is what it begins or ends with, whichever is more like the picture's border.
+    """
     edge = max(1, images.shape[-1] // 32)
-    ends = torch.cat([images[..., :edge], images[..., -edge:]], dim=-1)
-    ground = ends.median(dim=-1, keepdim=True).values  # (B, 3, H, 1)
+    border = torch.cat([images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1]], dim=-1)
+    usual = border.median(dim=-1).values[..., None, None]  # (B, 3, 1, 1)
+    first, last = (ends.median(dim=-1, keepdim=True).values for ends in (images[..., :edge], images[..., -edge:]))
+    nearer = (first - usual).abs().sum(1, keepdim=True) <= (last - usual).abs().sum(1, keepdim=True)
+    ground = torch.where(nearer, first, last)  # (B, 3, H, 1)
     return (images - ground).abs().amax(1) > APART
 
 
 def share_of_hue(rgb: Tensor, thing: Tensor, hue: str) -> Tensor:
     """(B,) in [0, 1]: how much of the colour of (B, 3, H, W) pictures is of the named hue, where (B, H, W) `thing` is.
 
-    Each pixel counts by its chroma, and by how near its hue is.
+    Each pixel counts by its chroma.
     """
     seen, chroma = hue_and_chroma(rgb)
     chroma = chroma * thing
-    near = (NARROW * ((seen * (math.pi / 3) - math.radians(HUES[hue])).cos() - 1)).exp()
+    centres = torch.tensor(list(HUES.values()), device=rgb.device, dtype=rgb.dtype).deg2rad().view(-1, 1, 1, 1)
+    shares = (SHARP * (seen * (math.pi / 3) - centres).cos()).softmax(0)  # (hues, B, H, W)
     total = chroma.sum((1, 2)).clamp_min(GREY * thing.sum((1, 2)))
-    return (chroma * near).sum((1, 2)) / total.clamp_min(1e-6)
+    return (chroma * shares[list(HUES).index(hue)]).sum((1, 2)) / total.clamp_min(1e-6)

@@ -36,7 +36,6 @@ Reading = tuple[Phrase, ...]
 
 _ARTICLE = r"(?:an?|the|one)"
 _ONE, _TWO = rf"(?P<one>{_ARTICLE} \S.*?)", rf"(?P<two>{_ARTICLE} \S.*)"
-_ENGLISH_ARTICLE = re.compile(rf"^{_ARTICLE} ", re.IGNORECASE)
 _SIDES = {
     "over": "above",
     "under": "below",
@@ -76,6 +75,10 @@ _CHINESE_LEAD = re.compile(rf"^(?:[^，,]*的[，,]|{_GROUND_ZH})?(?:[a-z ]+风�
 _CHINESE_TAIL = re.compile(
     rf"[，,].*| (?:on|in) (?:an? |the )?\w.*|{HUE_ZH}(?:到{HUE_ZH}渐变)?背景$|在[^在]{{1,8}}[上中里]$", re.DOTALL
 )
+_BARE = re.compile(
+    rf"(?:{_ARTICLE} |[a-z ]+风格的)?(?P<one>[^,，.!。！]+)(?:, ?[a-z ]+ style|，[a-z ]+风格)?[.!。！]?", re.IGNORECASE
+)
+_PLACED = re.compile(r"\b(?:on|in|at|against|with|background|gradient)\b|背景|在|[上中里]的", re.IGNORECASE)
 _LEADING = re.compile(rf"^{_AN}")
 
 
@@ -96,10 +99,9 @@ def readings(prompt: str) -> tuple[Reading, ...]:
 
 
 def bare(prompt: str) -> str:
-    """What a prompt of one thing calls it, without style, ground and article."""
-    text = prompt.strip()
-    english = _ENGLISH_ARTICLE.sub("", _plain_english(text))
-    return _plain_chinese(_CHINESE_TAIL.sub("", _CHINESE_LEAD.sub("", english)))
+    """What a prompt of one thing calls it, without article and style; empty where it says more, as of a ground."""
+    found = _BARE.fullmatch(prompt.strip())
+    return _LEADING.sub("", found["one"]) if found and not _PLACED.search(found["one"]) else ""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class CLIPReranker:
     """The bundled CLIP as a Reranker. `baseline` are sorted scores of random picture-text pairs, for percentiles."""
 
     APART = 0.75  # of a score, where things are looked for by themselves
-    ENOUGH = 0.8  # of a thing's colour to be of the hue that was asked for: a red car has blue windows
+    ENOUGH = 0.5  # of a thing's colour to be of the hue that was asked for, which is most of it
 
     def __init__(self, name: str, clip: CLIP, tokenizer: TextTokenizer, baseline: tuple[float, ...] = (),
                  prototypes: Prototypes | None = None) -> None:  # fmt: skip
@@ -80,8 +80,8 @@ class CLIPReranker:
         """(B, 3, H, W) in [0, 1] and one text → (B,) cosine similarities in [-1, 1], on the CPU.
 
         Where the text names several things, three quarters of that is how well each is seen in its own place, by the
-        one that is seen worst: a picture of one of two things is wrong, however good that one is. So it is where it
-        names one thing and its hue.
+        one that is seen worst: a picture of one of two things is wrong, however good that one is. So it is where the
+        text names one thing and its hue, and nothing else.
         """
         text = self.tokenizer.glossary.worded(text)
         views = _Views(self.clip, self._sized(images))
@@ -92,34 +92,46 @@ class CLIPReranker:
 
     def _apart(self, views: "_Views", ways: tuple[Reading, ...]) -> Tensor:
         """(B,) how well phrases are seen where they should be: the worst of the best reading."""
-        phrases = dict.fromkeys(phrase for way in ways for phrase in way)
-        seen = {phrase: self._seen(views, phrase) for phrase in phrases}
+        phrases = list(dict.fromkeys(phrase for way in ways for phrase in way))
+        asked = [self._coloured(phrase.text) for phrase in phrases]
+        names = [thing.name if thing else phrase.text for phrase, thing in zip(phrases, asked, strict=True)]
+        texts = self._texts(names)
+        seen = {
+            phrase: self._seen(views, phrase, thing, *texts_of)
+            for phrase, thing, *texts_of in zip(phrases, asked, texts, self._placed(texts), strict=True)
+        }
         return torch.stack([torch.stack([seen[phrase] for phrase in way]).amin(0) for way in ways]).amax(0)
 
-    def _seen(self, views: "_Views", phrase: Phrase) -> Tensor:
+    def _coloured(self, phrase: str) -> Coloured | None:
+        """Of what is not called so anyhow: a green apple is a name of its own."""
+        return None if self.tokenizer.glossary.knows(phrase) else coloured(phrase)
+
+    def _seen(self, views: "_Views", phrase: Phrase, asked: Coloured | None, text: Tensor, wanted: Tensor) -> Tensor:
         """(B,) mean cosines with its squares; less where it names a hue that too few of their pixels have."""
         places = phrase.places or (None,)
-        if not (asked := coloured(phrase.text)):
-            (wanted,) = self.read([phrase.text])
-            return torch.stack([views.features(place) @ wanted for place in places]).mean(0)
-        (wanted,), turn = self.read([asked.name]), self._turn(asked)
+        turn = self._turn(asked, text) if asked else 0.0
         cosines = torch.stack([views.features(place, turn) @ wanted for place in places])
-        shares = torch.stack([views.share(asked.hue, place) for place in places])
-        lacking = 1 - (shares / self.ENOUGH).clamp(max=1)
-        return (cosines - lacking * cosines.abs()).mean(0)
+        if asked:
+            shares = torch.stack([views.share(asked.hue, place) for place in places])
+            cosines = torch.minimum(cosines, cosines * (shares / self.ENOUGH).clamp(max=1))
+        return cosines.mean(0)
 
-    def _turn(self, asked: Coloured) -> float:
+    def _turn(self, asked: Coloured, text: Tensor) -> float:
         """Degrees from the hue that was asked for to the one that such things have."""
-        if self.prototypes is None:
-            return 0.0
-        text = self.clip.encode_texts(self.tokenizer.batch([asked.name]).to(self._device), self.tokenizer.pad_id)[0]
-        own = self.prototypes.hue(text, self.clip.scale)
+        own = None if self.prototypes is None else self.prototypes.hue(text, self.clip.scale)
         return 0.0 if own is None else own - HUES[asked.hue]
 
     def read(self, texts: Sequence[str]) -> Tensor:
         """(N, dim), unit length: where pictures of these texts are looked for."""
-        features = self.clip.encode_texts(self.tokenizer.batch(texts).to(self._device), self.tokenizer.pad_id)
-        return features if self.prototypes is None else self.prototypes(features, self.clip.scale)
+        return self._placed(self._texts(texts))
+
+    def _texts(self, texts: Sequence[str]) -> Tensor:
+        """(N, dim), unit length."""
+        return self.clip.encode_texts(self.tokenizer.batch(texts).to(self._device), self.tokenizer.pad_id)
+
+    def _placed(self, texts: Tensor) -> Tensor:
+        """(N, dim) texts → where pictures of them are."""
+        return texts if self.prototypes is None else self.prototypes(texts, self.clip.scale)
 
     @torch.inference_mode()
     def likeness(self, images: Tensor, picture: Tensor) -> Tensor:
@@ -167,7 +179,7 @@ class _Views:
     def features(self, place: Place | None = None, turn: float = 0.0) -> Tensor:
         """(B, dim), unit length, of what is there with its hue turned by so many degrees, on its ground."""
         if turn not in self._turned:
-            degrees = torch.full((len(self.images),), turn, device=self.images.device)
+            degrees = self.images.new_full((len(self.images),), turn)
             self._turned[turn] = torch.where(self._things, rotate_hue(self.images, degrees), self.images)
         if (place, turn) not in self._seen:
             self._seen[place, turn] = self.clip.encode_images(_cut(self._turned[turn], place))

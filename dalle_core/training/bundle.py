@@ -128,10 +128,9 @@ def prototypes(reranker: CLIPReranker, workshop: Workshop) -> Prototypes:
 
 
 def _mean_hue(art: ArtSet, rows: list[int]) -> tuple[float, float]:
-    """The point on the unit circle of each picture that has a hue, on the average of those."""
+    """The point on the unit circle of each picture's hue, 0 of what has none, on the average."""
     angles = [math.radians(hue) for row in rows if (hue := art.rows[row].hue) is not None]
-    count = max(1, len(angles))
-    return sum(map(math.cos, angles)) / count, sum(map(math.sin, angles)) / count
+    return sum(map(math.cos, angles)) / len(rows), sum(map(math.sin, angles)) / len(rows)
 
 
 def baseline_scores(reranker: CLIPReranker, workshop: Workshop) -> tuple[float, ...]:

@@ -185,3 +185,9 @@ def test_a_label_of_several_things_is_left_out() -> None:
 def test_a_colour_that_the_prompt_may_change_is_not_put_in() -> None:
     made = glossary(art(("red apple", "苹果"), ("red heart", "红心"), ("black bird", "乌鸫")))
     assert chinese(made) == {"红心": "red heart"}
+
+
+def test_a_name_is_known_in_both_languages_with_an_article_or_without() -> None:
+    glossary = Glossary({"青苹果": "green apple", "green apples": "green apple"})
+    assert all(map(glossary.knows, ("green apple", "A green apple", "青苹果", "green apples")))
+    assert not any(map(glossary.knows, ("apple", "a red apple", "苹果", "")))

@@ -135,14 +135,21 @@ class TestLayout:
     ("prompt", "name"),
     [
         ("a purple banana", "purple banana"),
-        ("One purple banana, noto style on a blue background", "purple banana"),
-        ("a happy cat face in the night sky", "happy cat face"),
-        ("一个红色的猫，蓝色背景", "红色的猫"),
+        ("One purple banana, noto style", "purple banana"),
+        ("Banana.", "Banana"),
+        ("一个红色的猫", "红色的猫"),
         ("noto 风格的紫色的香蕉", "紫色的香蕉"),
-        ("夜空中的红色火箭", "红色火箭"),
-        ("banana", "banana"),
-        ("", ""),
+        ("红色的猫，fluent flat 风格", "红色的猫"),
     ],
 )
 def test_what_one_thing_is_called(prompt: str, name: str) -> None:
     assert bare(prompt) == name
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["", "a purple banana, noto style on a blue background", "a red cat in the night sky", "a cat with green eyes",
+     "a red cat, a dog", "一个红色的猫，蓝色背景", "夜空中的红色火箭", "蓝色背景上的紫色香蕉", "红色的猫在草地上"],
+)  # fmt: skip
+def test_what_says_more_than_a_name_is_not_only_called_so(prompt: str) -> None:
+    assert bare(prompt) == ""

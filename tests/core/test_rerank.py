@@ -1,5 +1,7 @@
 """Candidates scored: things in their places, prototypes of names, and things that are to have a colour."""
 
+from copy import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from dalle_core.clip import CLIP
 from dalle_core.config import CLIPConfig
+from dalle_core.glossary import Glossary
 from dalle_core.hues import HUES, rotate_hue
 from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import train_tokenizer
@@ -90,54 +93,92 @@ def test_what_is_near_no_name_takes_a_step_of_them_all() -> None:
 
 
 class OneKind(BagOfColours):
-    """Knows cherries, which are scarlet to it."""
+    """Knows cherries, which are yellow to it; or sees no colours at all, and takes everything for a cherry."""
+
+    def __init__(self, blind: bool) -> None:
+        super().__init__(TINY)
+        self.blind = blind
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        return CHERRY.expand(len(images), 3) if self.blind else super().encode_images(images - images.amin(1, True))
 
     def encode_texts(self, text: Tensor, pad_id: int) -> Tensor:
-        return torch.tensor([[1.0, 0.0, 0.0]]).expand(len(text), 3)
+        return CHERRY.expand(len(text), 3)
 
 
-def cherries(hue: float | None) -> CLIPReranker:
+CHERRY = F.normalize(rotate_hue(torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1), torch.tensor([50.0])).view(1, 3), dim=-1)
+
+
+def cherries(hue: float | None = 50.0, blind: bool = False) -> CLIPReranker:
     """That knows of which hue pictures of cherries are, or not."""
     points = None if hue is None else torch.polar(torch.ones(1), torch.tensor([hue]).deg2rad())
-    made = Prototypes(torch.eye(3)[:1], torch.eye(3)[:1], None if points is None else torch.view_as_real(points))
-    return CLIPReranker("cherries", OneKind(TINY), TOKENIZER, prototypes=made)
+    made = Prototypes(CHERRY, CHERRY, None if points is None else torch.view_as_real(points))
+    return CLIPReranker("cherries", OneKind(blind), TOKENIZER, prototypes=made)
 
 
-def squares(*hues: str) -> Tensor:
+def squares(*degrees: float) -> Tensor:
     """(N, 3, 32, 32): each a square of that hue on white."""
-    images = torch.ones(len(hues), 3, 32, 32)
+    images = torch.ones(len(degrees), 3, 32, 32)
     images[:, :, 8:24, 8:24] = torch.tensor([[1.0, 0, 0]]).view(1, 3, 1, 1)
-    return rotate_hue(images, torch.tensor([HUES[hue] for hue in hues]))
+    return rotate_hue(images, torch.tensor(degrees))
 
 
 class TestColours:
-    def test_what_has_the_colour_comes_before_what_has_the_usual_one(self) -> None:
-        images = squares("red", "blue", "green")
-        for hue in ("blue", "green", "red"):
-            best = int(cherries(0.0).score(images, f"a {hue} cherry").argmax())
-            assert ("red", "blue", "green")[best] == hue
+    @pytest.mark.parametrize("hue", HUES)
+    def test_a_thing_is_known_by_its_name_once_its_hue_is_turned_to_the_usual_one(self, hue: str) -> None:
+        seen = cherries().score(squares(HUES[hue]), f"a {hue} cherry")
+        usual = cherries(None).score(squares(50.0), "a cherry")
+        whole = cherries(None).score(squares(HUES[hue]), "a cherry")
+        share = min(1, 0.95 / CLIPReranker.ENOUGH)
+        assert seen.item() == pytest.approx(0.25 * whole.item() + 0.75 * usual.item() * share, abs=0.02)
 
-    def test_a_thing_of_the_colour_comes_before_another_of_the_colour(self) -> None:
-        """Where all is blue, shape decides: here it is how much of the picture is left white."""
-        images = squares("blue", "blue")
-        images[1, :, 12:24] = 1
-        seen = cherries(0.0).score(images, "a blue cherry")
-        assert seen[0] > seen[1]
+    def test_what_has_the_colour_comes_before_what_has_the_usual_one(self) -> None:
+        images = squares(*HUES.values())
+        for number, hue in enumerate(HUES):
+            assert int(cherries().score(images, f"a {hue} cherry").argmax()) == number
+
+    def test_by_pixels_alone_where_the_name_is_as_good(self) -> None:
+        images = squares(*HUES.values())
+        for number, hue in enumerate(HUES):
+            scores = cherries(blind=True).score(images, f"a {hue} cherry")
+            assert int(scores.argmax()) == number
+            assert scores.min() == pytest.approx(0.25, abs=0.02)
 
     def test_each_of_two_is_looked_for_in_its_own_colour_and_place(self) -> None:
-        red, blue = squares("red", "blue")
+        red, blue = squares(HUES["red"], HUES["blue"])
         pairs = [torch.cat([F.avg_pool2d(one[None], (1, 2))[0], F.avg_pool2d(two[None], (1, 2))[0]], dim=-1)
                  for one, two in ((red, blue), (blue, red), (red, red))]  # fmt: skip
-        scores = cherries(0.0).score(torch.stack(pairs), "a blue cherry left of a red cherry")
+        scores = cherries().score(torch.stack(pairs), "a blue cherry left of a red cherry")
         assert int(scores.argmax()) == 1
 
     def test_without_known_hues_pictures_are_seen_as_they_are(self) -> None:
-        images = squares("blue")
-        assert cherries(None).score(images, "a blue cherry") < cherries(0.0).score(images, "a blue cherry")
+        images = squares(HUES["blue"])
+        assert cherries(None).score(images, "a blue cherry") < cherries().score(images, "a blue cherry") - 0.2
+
+    def test_a_ground_is_not_forgotten_for_it(self) -> None:
+        """What says more than a thing's name and colour is scored as a whole."""
+        images = squares(HUES["blue"], HUES["red"])
+        told = cherries().score(images, "a blue cherry on a red background")
+        assert torch.equal(told, cherries().score(images, "cherry"))
+
+    def test_a_colour_that_belongs_to_a_name_is_left_to_the_name(self) -> None:
+        images = squares(HUES["blue"], HUES["green"])
+        reranker = cherries()
+        reranker.tokenizer = copy(TOKENIZER)
+        reranker.tokenizer.glossary = Glossary({"青樱桃": "green cherry"})
+        assert torch.equal(reranker.score(images, "a green cherry"), reranker.score(images, "cherry"))
+        assert not torch.equal(reranker.score(images, "a blue cherry"), reranker.score(images, "cherry"))
+
+    def test_a_bad_match_is_made_no_better_by_lacking_the_colour(self) -> None:
+        reranker = cherries(blind=True)
+        reranker.prototypes = Prototypes(-CHERRY, -CHERRY, torch.zeros(1, 2))
+        reranker.clip.encode_texts = lambda text, pad_id: -CHERRY.expand(len(text), 3)  # type: ignore[method-assign]
+        scores = reranker.score(squares(HUES["blue"], HUES["red"]), "a blue cherry")
+        assert scores.tolist() == pytest.approx([-1, -1])
 
     def test_names_near_things_of_many_hues_tell_none(self) -> None:
-        known = Prototypes(torch.eye(3)[:2], torch.eye(3)[:2], torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
+        known = Prototypes(torch.eye(3)[:2], torch.eye(3)[:2], torch.tensor([[0.0, 1.0], [0.0, -1.0]]))
         scale = torch.tensor(30.0)
-        assert known.hue(torch.tensor([1.0, 0, 0]), scale) == pytest.approx(0)
-        assert known.hue(torch.tensor([0, 1.0, 0]), scale) == pytest.approx(180)
+        assert known.hue(torch.tensor([1.0, 0, 0]), scale) == pytest.approx(90)
+        assert known.hue(torch.tensor([0, 1.0, 0]), scale) == pytest.approx(270)
         assert known.hue(F.normalize(torch.tensor([1.0, 1.0, 0]), dim=0), scale) is None

@@ -31,7 +31,7 @@ class Prototypes(nn.Module):
     Texts lie apart from pictures in a CLIP's space (Liang et al., 2203.02053), each by a step of its own.
     """
 
-    AGREED = 0.5
+    AGREED = 0.3  # a third of the pictures, if those agree wholly
 
     named: Tensor
     seen: Tensor
@@ -65,7 +65,7 @@ class CLIPReranker:
     """The bundled CLIP as a Reranker. `baseline` are sorted scores of random picture-text pairs, for percentiles."""
 
     APART = 0.75  # of a score, where things are looked for by themselves
-    ENOUGH = 0.5  # of a thing's colour to be of the hue that was asked for, which is most of it
+    ENOUGH = 0.6  # of a thing's colour to be of the hue that was asked for, which is most of it
 
     def __init__(self, name: str, clip: CLIP, tokenizer: TextTokenizer, baseline: tuple[float, ...] = (),
                  prototypes: Prototypes | None = None) -> None:  # fmt: skip

@@ -42,7 +42,7 @@ class Glossary:
     def knows(self, phrase: str) -> bool:
         """Whether that is a name itself, in English or in Chinese: “green apple”, with an article or without."""
         name = _ARTICLE.sub("", phrase.lower())
-        return name in self.names or name in self._meant
+        return name in self.names or self.read(name) in self._meant
 
     def worded(self, prompt: str) -> str:
         """The prompt as captions would word it, its names left as they are; but “four mice” as 四个mouse.

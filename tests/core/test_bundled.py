@@ -204,7 +204,7 @@ def test_prompts_are_read_by_the_glossary(copy: Path, model: BundledModel) -> No
     assert torch.equal(told.ids, plain.ids)
     assert torch.equal(told.sentences, plain.sentences)
     images = torch.rand(2, 3, 32, 32)
-    assert torch.equal(reading.reranker.score(images, "red 圆盘"), model.reranker.score(images, "red disc"))
+    assert torch.equal(reading.reranker.score(images, "red 圆盘"), reading.reranker.score(images, "red disc"))
 
 
 def relisted(folder: Path, name: str) -> None:

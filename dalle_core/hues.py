@@ -34,17 +34,8 @@ _ENGLISH = re.compile(
     rf"{_MORE}(?:(?:an?|the|one) )?(?P<before>(?:\S+ ){{0,2}}?)(?:{_SHADE})?(?P<hue>{'|'.join(HUES)}) (?P<name>\S.*)",
     re.IGNORECASE,
 )
-_ZH = {
-    "粉红": "pink",
-    "红": "red",
-    "橙": "orange",
-    "黄": "yellow",
-    "绿": "green",
-    "蓝": "blue",
-    "紫": "purple",
-    "粉": "pink",
-}
-_CHINESE = re.compile(rf"[浅深]?(?P<hue>粉(?=红)|[{''.join(_ZH)}])(?:(?<=粉)红)?色的?(?P<name>[^在和，,：:]+)")
+_ZH = {"红": "red", "橙": "orange", "黄": "yellow", "绿": "green", "蓝": "blue", "紫": "purple", "粉": "pink"}
+_CHINESE = re.compile(rf"[浅深]?(?P<hue>[{''.join(_ZH)}])(?:(?<=粉)红)?色的?(?P<name>[^在和，,：:]+)")  # 粉红色 is pink
 _OTHERS = re.compile(
     rf"\b(?:{'|'.join(HUES)}|brown|black|white|gr[ae]y|gold|silver)\b .|[红橙黄绿蓝紫粉棕黑白灰]色|背景", re.IGNORECASE
 )

@@ -4,6 +4,7 @@ A batch is a pure function of (art, rows, seed): the same seed always gives the 
 what makes an interrupted training run resumable to the bit.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from dalle_core.training.palette import BACKDROPS, BACKGROUNDS
 from dalle_core.training.scenes import Mixture, Part, Scene, draw_scene, parts
 
 USUAL = Mixture()
+WINDOW = 8  # pixels: sides of windows are multiples of it, so that many are sampled at once
+MARGIN = 2  # pixels around an icon, for what smoothing spreads
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,27 @@ def stage(
 
 def _place(art: ArtSet, placed: list[Part], size: int) -> tuple[Tensor, Tensor]:
     """Recolour, then scale, shift and flip. Returns premultiplied colour (B,3,S,S) and alpha (B,1,S,S)."""
+    canvas = torch.zeros(len(placed), 4, size, size, device=art.device)
+    windows = [_window(part, size) for part in placed]
+    for side in sorted({side for _, _, side in windows}):
+        here = [i for i, window in enumerate(windows) if window[2] == side]
+        sampled = _sampled(art, [placed[i] for i in here], [windows[i][:2] for i in here], side, size)
+        which, left, top = moved(torch.tensor([[i, *windows[i][:2]] for i in here]), art.device).T[..., None, None]
+        along = torch.arange(side, device=art.device)
+        canvas[which, :, top + along[:, None], left + along] = sampled.permute(0, 2, 3, 1)
+    return canvas[:, :3], canvas[:, 3:]
+
+
+def _window(part: Part, size: int) -> tuple[int, int, int]:
+    """Left, top and side, in pixels, of a square that holds what is seen of an icon: nothing else need be sampled."""
+    side = min(size, WINDOW * math.ceil((part.scale * size + 2 * MARGIN) / WINDOW))
+    corner = (size * (0.5 + shift - part.scale / 2) - MARGIN for shift in part.shift)
+    left, top = (min(max(0, math.floor(edge)), size - side) for edge in corner)
+    return left, top, side
+
+
+def _sampled(art: ArtSet, placed: list[Part], corners: list[tuple[int, int]], side: int, size: int) -> Tensor:
+    """(B, 4, side, side) of premultiplied colour and alpha: pictures of `size` pixels, from these corners on."""
     rgba = art.pixels([part.row for part in placed]).permute(0, 3, 1, 2).float() / 255
     alpha, colour = rgba[:, 3:], rgba[:, :3]
     hues = [art.rows[part.row].hue for part in placed]
@@ -108,17 +132,21 @@ def _place(art: ArtSet, placed: list[Part], size: int) -> tuple[Tensor, Tensor]:
         degrees = moved(torch.tensor([turns[i] for i in turned]), art.device)
         colour = colour.index_copy(0, where, rotate_hue(colour[where], degrees))
     both = torch.cat([colour * alpha, alpha], dim=1)
-    theta = moved(torch.tensor([_affine(part) for part in placed]), art.device)
-    fine = 2 * size  # sample at twice the size, then average: cheap anti-aliasing
-    grid = F.affine_grid(theta, [len(placed), 4, fine, fine], align_corners=False)
-    sampled = F.avg_pool2d(F.grid_sample(both, grid, align_corners=False), 2).clamp(0, 1)
-    return sampled[:, :3], sampled[:, 3:]
+    maps = [_affine(part, corner, side, size) for part, corner in zip(placed, corners, strict=True)]
+    fine = 2 * side  # sample at twice the size, then average: cheap anti-aliasing
+    grid = F.affine_grid(moved(torch.tensor(maps), art.device), [len(placed), 4, fine, fine], align_corners=False)
+    return F.avg_pool2d(F.grid_sample(both, grid, align_corners=False), 2).clamp(0, 1)
 
 
-def _affine(part: Part) -> list[list[float]]:
-    """Where each place of the picture comes from in the icon, as grid_sample wants it."""
+def _affine(part: Part, corner: tuple[int, int], side: int, size: int) -> list[list[float]]:
+    """Where each place of a window comes from in the icon, as grid_sample wants it."""
     across, down = (-1 if part.flip else 1) / part.scale, 1 / part.scale
-    return [[across, 0.0, -2 * part.shift[0] * across], [0.0, down, -2 * part.shift[1] * down]]
+    left, top = ((2 * start + side) / size - 1 for start in corner)  # of its middle, in half sides from the picture's
+    share = side / size
+    return [
+        [across * share, 0.0, across * (left - 2 * part.shift[0])],
+        [0.0, down * share, down * (top - 2 * part.shift[1])],
+    ]
 
 
 def _grounds(scenes: list[Scene], size: int, device: torch.device) -> Tensor:

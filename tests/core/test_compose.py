@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from dalle_core.hues import HUES, rotate_hue
@@ -119,6 +120,21 @@ class TestPlacing:
         plain, flipped = (placed(monkeypatch, row=1, scale=1.0, flip=flip) for flip in (False, True))
         torch.testing.assert_close(flipped.images, plain.images.flip(-1), atol=1e-5, rtol=0)
         assert centre(plain.alpha)[0] < -0.1 < 0.1 < centre(flipped.alpha)[0]
+
+    @pytest.mark.parametrize("flip", [False, True])
+    @pytest.mark.parametrize("shift", [(0.0, 0.0), (0.21, -0.17), (-0.45, 0.4)])
+    @pytest.mark.parametrize("scale", [0.46, 0.2, 1.3])
+    def test_what_is_sampled_is_all_that_is_seen(self, scale: float, shift: tuple[float, float], flip: bool):
+        """Though only a window around an icon is: torch's own sampling of the whole picture, at twice the size."""
+        rgba = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 4), dtype=np.uint8)
+        _, alpha = paint(ArtSet(rgba, (APPLE,)), np.array([0]), [Scene(scale=scale, shift=shift, flip=flip)], SIZE)
+        across = (-1 if flip else 1) / scale
+        theta = torch.tensor([[[across, 0, -2 * shift[0] * across], [0, 1 / scale, -2 * shift[1] / scale]]])
+        grid = F.affine_grid(theta, [1, 1, 2 * SIZE, 2 * SIZE], align_corners=False)
+        cover = torch.from_numpy(rgba[..., 3])[None] / 255
+        whole = F.avg_pool2d(F.grid_sample(cover, grid, align_corners=False), 2)
+        assert whole.max() > 0.2
+        torch.testing.assert_close(alpha, whole, atol=1e-4, rtol=0)
 
     def test_edges_are_free_of_dark_fringes(self, monkeypatch: pytest.MonkeyPatch):
         white = ArtSet(np.stack([icon((255, 255, 255))]), (APPLE,))

@@ -258,20 +258,15 @@ class CLIPObjective:
     """Tell each picture's caption from the others of its batch, and the other way round; what it shows from all that
     there is in the art; and its colour from others.
 
-    Of most pictures of several icons but one icon is seen, as the reranker looks at them; and most are what the dVAE
-    makes of them, as all are that it will be shown: of single icons that takes little, of small ones a good deal.
+    Of most pictures of several icons but one icon is seen, as the reranker looks at them.
     """
 
     GLANCES = 0.6
-    REBUILT = 0.6  # of the pictures of several icons
     CAPTIONS_WEIGHT, HUES_WEIGHT = 0.5, 0.3  # beside names
     HUED = 0.4  # of the pictures of a known colour are asked for it
 
-    def __init__(self, model: NamedCLIP, tokenizer: TextTokenizer, stream: BatchStream,
-                 dvae: DiscreteVAE | None = None) -> None:  # fmt: skip
-        """Without a `dvae` all pictures stay as they are composed."""
+    def __init__(self, model: NamedCLIP, tokenizer: TextTokenizer, stream: BatchStream) -> None:
         self.model = model
-        self.dvae = dvae
         self.tokenizer = tokenizer
         self.stream = stream
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
@@ -279,9 +274,8 @@ class CLIPObjective:
     def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
         world, art = self.stream.world, self.stream.art
         first, drawn = world.share(batch).start, self.stream.at(step, batch, seed)
-        streams = [np.random.default_rng((seed, 9, step, first + i)) for i in range(len(drawn.rows))]
-        drawn = replace(drawn, images=self._rebuilt(drawn, streams))
         drawn, parts = with_glances(art, drawn, self.GLANCES, (seed, 6, step), first)
+        streams = [np.random.default_rng((seed, 9, step, first + i)) for i in range(len(parts))]
         drawn = replace(drawn, images=softened(drawn.images, streams))
         logits, images = self._compared(drawn, world)
         concepts, hues = concepts_of(art, parts), hues_of(art, parts)
@@ -290,18 +284,6 @@ class CLIPObjective:
         loss = self.CAPTIONS_WEIGHT * contrastive_loss(logits) + self._naming(images, concepts, world)
         loss = loss + self.HUES_WEIGHT * self._colours(images, hues, parts, world)
         return loss, {"top1": hits}
-
-    @torch.no_grad()
-    def _rebuilt(self, batch: Batch, streams: list[np.random.Generator]) -> Tensor:
-        """(B, 3, S, S): the batch's pictures, some of them as their tokens tell them."""
-        chosen = [rng.random() < self.REBUILT and scene.grouped
-                  for rng, scene in zip(streams, batch.scenes, strict=True)]  # fmt: skip
-        images = batch.images
-        if self.dvae is None or not any(chosen):
-            return images
-        where = moved(torch.tensor(chosen).nonzero()[:, 0], images.device)
-        painted = self.dvae.decode(self.dvae.encode(images[where].to(self._device)))
-        return images.index_copy(0, where, painted.to(images))
 
     def _compared(self, batch: Batch, world: World = ALONE) -> tuple[Tensor, Tensor]:
         """Logits of all pictures and captions in the world, since each is told from all others; and the features of

@@ -1,6 +1,6 @@
 """The rooms of a training project: where art, runs and finished parts lie, and how each network is built and loaded.
 
-Knows the order of the stages: art → text → dvae → clip → transformer, with judge → grader beside them.
+Knows the order of the stages: art → text → dvae, clip → transformer, with judge → grader beside them.
 """
 
 import hashlib
@@ -227,8 +227,7 @@ class Workshop:
             network.judge.load_state_dict(self.trained("judge").state_dict())
             return GraderObjective(network, self.graded_stream())
         if stage == "clip":
-            dvae: Any = self.trained("dvae") if self.preset.trains_dvae else None
-            return CLIPObjective(network, self.tokenizer(), stream, dvae)
+            return CLIPObjective(network, self.tokenizer(), stream)
         parts: dict[str, Any] = {part: self.trained(part) for part in self._parts(stage)}
         return TransformerObjective(network, parts["dvae"], self.tokenizer(), stream, parts.get("clip"))
 

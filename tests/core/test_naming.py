@@ -5,11 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from dalle_core.clip import CLIP
-from dalle_core.config import CLIPConfig, DVAEConfig
-from dalle_core.dvae import DiscreteVAE
+from dalle_core.config import CLIPConfig
 from dalle_core.hues import HUES
 from dalle_core.training.art import ArtSet, Picture
 from dalle_core.training.compose import compose
@@ -108,30 +106,3 @@ def test_names_are_learned_from_single_things_and_from_squares(project: Path) ->
     labels = concepts_of(workshop.art, parts)
     assert len(set(labels.tolist())) > 2
     assert float((named == labels).float().mean()) > 2 / len(workshop.art.concepts)
-
-
-class Blackening(DiscreteVAE):
-    """Makes black pictures of all that it is given, so that they can be told from others."""
-
-    def decode(self, tokens: Tensor) -> Tensor:
-        return torch.zeros(len(tokens), 3, 32, 32)
-
-
-@pytest.mark.parametrize(("mixture", "least", "most"), [
-    (Mixture(paired=1.0), 0.45, 0.75), (Mixture(counted=1.0), 0.45, 0.75), (Mixture(), 0.0, 0.0),
-])  # fmt: skip
-def test_most_pictures_of_several_are_as_the_dvae_makes_them(
-    project: Path, mixture: Mixture, least: float, most: float
-) -> None:
-    workshop = Workshop(preset("test"), project / "art", project / "runs", torch.device("cpu"))
-    learner = workshop.build("clip")
-    assert isinstance(learner, NamedCLIP)
-    seen = list[Tensor]()
-    learner.image_encoder.register_forward_pre_hook(lambda _, images: seen.append(images[0].clone()))
-    dvae = Blackening(DVAEConfig(image_size=32, channels=(8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1)))
-    objective = CLIPObjective(learner, workshop.tokenizer(), BatchStream(workshop.art, 32, mixture), dvae)
-    for _ in range(2):
-        objective.loss(0, 64, 0)
-    first, again = seen
-    assert least <= float((first == 0).all(dim=(1, 2, 3)).float().mean()) <= most
-    assert torch.equal(first, again)

@@ -1,5 +1,6 @@
 """What a model calls things: Chinese names that it knows better in English, 幸运饼干 as “fortune cookie”, names that
-are of one thing whatever words they hold, “bow and arrow”, and what one of several is called, “mouse” of “three mice”.
+are of one thing whatever words they hold, “bow and arrow”, what one of several is called, “mouse” of “three mice”, and
+everyday words for what it knows by another, “a bike” as “a bicycle”.
 
 A small transformer that sees fewer Chinese captions than English ones takes a compound for one of its parts: a fortune
 cookie for a cookie. So names are looked up before a prompt is read, as one would look them up in a dictionary; the
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from dalle_core.checkpoints import read_json, write_json
 from dalle_core.errors import CheckpointError
+from dalle_core.everyday import Everyday
 from dalle_core.phrases import HUE_ZH, MEASURE
 from dalle_core.wording import plain, several
 
@@ -22,7 +24,8 @@ _BEFORE = re.compile(rf"(?:^\s*|[^{_HAN}\s，,、。;；!！?？.]\s*|的[，,]?
 _COUNTED = re.compile(r"(?P<count>two|three|four) (?!leaf )(?P<rest>.+)", re.IGNORECASE | re.DOTALL)
 _COUNTS = {"two": "两", "three": "三", "four": "四"}
 _BEHIND = re.compile(r"[.!]?\Z|[,;]| (?:of|on|in|at|against|with) ", re.IGNORECASE)
-_ARTICLE = re.compile(r"^(?:an?|the|one) ")
+_ARTICLE = re.compile(r"^(?:an?|the|one) ", re.IGNORECASE)
+_TABLES = ("names", "everyday", "plurals")
 _QUALITIES = 3  # words between a count and what is counted, at most
 _AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面方])|{HUE_ZH}(?:到|背景)|风格")
 
@@ -30,26 +33,33 @@ _AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面
 class Glossary:
     """Reads each of the Chinese `names` as what it stands for, where it stands by itself and not inside of a longer
     word. What a name stands for is of one thing, an English plural for one of them.
+
+    What is said every day is read as `everyday` has it, in both languages, and comes before names.
     """
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, names: Mapping[str, str] | None = None, everyday: Everyday | None = None) -> None:
         self.names = dict(names or {})
+        self.everyday = everyday or Everyday()
         things = [pair for pair in self.names.items() if pair[0] == pair[1] or _CHINESE.search(pair[0])]
         self._several = several({name for pair in things for name in pair})
         self._meant = set(self.names.values())
-        self._longest = max(map(len, self.names), default=0)
+        self._chinese = self.names | self.everyday.words
+        self._longest = max(map(len, self._chinese), default=0)
 
     def knows(self, phrase: str) -> bool:
         """Whether that is a name itself, in English or in Chinese: “green apple”, with an article or without."""
         name = _ARTICLE.sub("", phrase.lower())
-        return name in self.names or self.read(name) in self._meant
+        return name in self.names or name in self.everyday.things or self.read(name) in self._meant
 
     def worded(self, prompt: str) -> str:
-        """The prompt as captions would word it, its names left as they are; but “four mice” as 四个mouse.
+        """The prompt as captions would word it, its names left as they are; but “four mice” as 四个mouse, and “mice” as
+        三个mouse.
 
         A plural is a rare word to a small transformer, and Chinese counts what keeps its name.
         """
-        return self._counted(plain(prompt, self._several))
+        text = self._counted(self.everyday.paired(plain(prompt, self._several)))
+        count, one = self.everyday.several(text)
+        return f"{' 两三四'[count - 1]}个{one}" if count else text
 
     def _counted(self, text: str) -> str:
         if not (found := _COUNTED.fullmatch(text)):
@@ -59,21 +69,27 @@ class Glossary:
         for first, word in enumerate(words[: _QUALITIES + 1]):
             for last in reversed(words[first:]):
                 start, end = word.start(), last.end()
-                name = rest[start:end].lower()
-                if name in self.names and _BEHIND.match(rest, end):
-                    one = self.names[name]
+                if (one := self._one_of(rest[start:end].lower())) and _BEHIND.match(rest, end):
                     return f"{_COUNTS[found['count'].lower()]}个{rest[:start]}{one}{rest[end:]}"
         return text
 
+    def _one_of(self, name: str) -> str:
+        """What one of several is called; nothing if that is not known."""
+        as_it_is = name if name in self.everyday.words else ""  # noodles are noodles
+        return self.everyday.plurals.get(name, as_it_is) or self.names.get(name, "")
+
     def read(self, text: str) -> str:
         """The text with the names that it holds put as the model knows them; of two at one place the longer."""
-        if not self.names or not _CHINESE.search(text):
+        return self.everyday.read(self._read_names(text))
+
+    def _read_names(self, text: str) -> str:
+        if not self._chinese or not _CHINESE.search(text):
             return text
         parts, start, at = [], 0, 0
         while at < len(text):
             name = self._name_at(text, at)
             if name:
-                parts += [text[start:at], self.names[name]]
+                parts += [text[start:at], self._chinese[name]]
                 start = at = at + len(name)
             else:
                 at += 1
@@ -84,16 +100,24 @@ class Glossary:
             return ""
         for length in range(min(self._longest, len(text) - at), 0, -1):
             name = text[at : at + length]
-            if name in self.names and _AFTER.match(text, at + length):
-                return name
+            if name in self._chinese and _AFTER.match(text, at + length):
+                meant = self.everyday.words.get(name)
+                if meant is None or self.everyday.agrees(meant, text, at, at + length):
+                    return name
         return ""
 
     def save(self, path: Path) -> None:
-        write_json(path, self.names)
+        tables = {"names": self.names, "everyday": self.everyday.words, "plurals": self.everyday.plurals}
+        write_json(path, tables if self.everyday.things else self.names)
 
     @classmethod
     def load(cls, path: Path) -> "Glossary":
-        names = read_json(path)
-        if not all(isinstance(name, str) and name for pair in names.items() for name in pair):
-            raise CheckpointError(f"{path.name}: expected names and what they are read as, all texts")
-        return cls(names)
+        """A file that is one table, as they were before there were everyday words, is of names."""
+        found = read_json(path)
+        tables = found if found.keys() & _TABLES and isinstance(next(iter(found.values())), dict) else {"names": found}
+        for name, table in tables.items():
+            if name not in _TABLES or not isinstance(table, dict):
+                raise CheckpointError(f"{path.name}: expected tables of {', '.join(_TABLES)}, found {name!r}")
+            if not all(isinstance(text, str) and text for pair in table.items() for text in pair):
+                raise CheckpointError(f"{path.name}: expected names and what they are read as, all texts")
+        return cls(tables.get("names"), Everyday(tables.get("everyday"), tables.get("plurals")))

@@ -12,9 +12,13 @@ from dalle_core.phrases import MEASURE
 
 _ASKED = re.compile(
     r"^(?:please |(?:draw|paint|make|create|generate|show)(?: me)? (?=(?:an?|the|one|two|three|four|[234]) )|"
-    r"(?:an? |the )?(?:picture|image|drawing|painting|illustration|icon|emoji|sticker|sketch|photo) of (?=\S))+",
+    r"(?:an? |the |some )?(?:picture|image|drawing|painting|illustration|icon|emoji|sticker|sketch|photo)s? of "
+    r"(?=\S))+",
     re.IGNORECASE,
 )
+_KIND = re.compile(
+    r"(?<=\w)(?<!\ba)(?<!\ban)(?<!\bthe) (?:emoji|icon|sticker)s?(?=[.,!]|$| (?:on|in|with) )", re.IGNORECASE
+)  # “cat emoji”
 _NUMBERS = {"2": "two", "3": "three", "4": "four"}
 _COUNTED = re.compile(r"(?:^|(?<=\band ))[234](?= [^\W\d])", re.IGNORECASE)
 _RELATIONS = {
@@ -37,9 +41,13 @@ _JOINED = re.compile(
 )
 _JOINING = re.compile(rf"\b(?:{_HOW}|on|in|with|from)\b", re.IGNORECASE)
 _DOING = re.compile(r"\b(?:wearing|holding|carrying|riding|eating|drinking|reading|playing)\b", re.IGNORECASE)
-_QUALITIES = re.compile(
-    "red|orange|yellow|green|blue|purple|pink|brown|black|white|grey|gray|gold|golden|silver|dark|light|bright|big|small|"
-    "large|tiny|little|old|young|new|happy|sad|angry|hot|cold|long|short|round|cute|up|down|left|right"
+COLOURS = "red|orange|yellow|green|blue|purple|pink|brown|black|white|grey|gray|gold|golden|silver"
+QUALITIES = (
+    f"{COLOURS}|dark|light|bright|pale|big|small|large|huge|tiny|little|old|young|new|happy|sad|angry|hot|cold|long|short|"
+    "round|cute|adorable|lovely|pretty|beautiful|nice|funny|simple|shiny|fast|cartoon|fluffy|chubby|fat|kawaii|cool|sleepy|wild"
+)
+_NAMELESS = re.compile(
+    rf"{QUALITIES}|up|down|left|right"
 )  # words that name nothing: “black and white cat” is one thing
 
 _ASKED_ZH = re.compile(rf"^请?(?:帮我)?画(?=[一1两二三四234]?{MEASURE})")
@@ -56,6 +64,7 @@ def plain(prompt: str, names: Iterable[str] = ()) -> str:
     text = _ASKED_ZH.sub("", _ASKED.sub("", " ".join(prompt.split())))
     if any(name in text.lower() for name in names):
         return text
+    text = _KIND.sub("", text, count=1)
     text = _COUNTED.sub(lambda found: _NUMBERS[found[0]], text)
     text = _COUNTED_ZH.sub(_counted_zh, text)
     if (joined := _JOINED_ZH.fullmatch(text)) and not _COUNTED_ZH.match(text):
@@ -85,7 +94,7 @@ def _is_thing(phrase: str, other: str = "") -> bool:
     words = _DETERMINER.sub("", phrase).lower().split()
     if words[0] in _NUMBERS.values() or _JOINING.search(" ".join(words)):
         return False
-    return not _QUALITIES.fullmatch(words[-1]) or (words[-1] == "orange" and len(other.split()) == 1)
+    return not _NAMELESS.fullmatch(words[-1]) or (words[-1] == "orange" and len(other.split()) == 1)
 
 
 def _an(phrase: str) -> str:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from dalle_core.checkpoints import FORMAT, read_json, save_weights, second_name, sha256_of, write_json
 from dalle_core.clip import CLIP
 from dalle_core.errors import TrainingError
+from dalle_core.everyday import Everyday
 from dalle_core.families.base import ModelSpec
 from dalle_core.families.bundled import GLOSSARY, IMAGE_TOKENIZER, PROTOTYPES, BundledModel, load_bundled
 from dalle_core.families.openai_dvae import WEIGHTS
@@ -29,6 +30,7 @@ from dalle_core.training.card import RECORD, model_card, training_record
 from dalle_core.training.compose import as_drawn, compose
 from dalle_core.training.loop import plot_curves, read_metrics
 from dalle_core.training.naming import NamedCLIP
+from dalle_core.training.synonyms import everyday
 from dalle_core.training.workshop import Workshop
 from dalle_core.transformer import Transformer
 from dalle_core.wording import several
@@ -81,7 +83,8 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
 def glossary(art: ArtSet) -> Glossary:
     """The art's Chinese labels and synonyms with its English labels; without those that mean several things, and those
     of which only the English one names a colour: a prompt may name another. And the English ones that might be read as
-    two things; and where there are Chinese ones, whose counts are learned then, the plurals of all English names.
+    two things; and where there are Chinese ones, whose counts are learned then, the plurals of all English names. And
+    everyday words for any of the open art's English labels, which come before synonyms.
     """
     rows = [art.rows[i] for i in art.where("train")]
     labels, synonyms = dict[str, set[str]](), dict[str, set[str]]()
@@ -95,13 +98,19 @@ def glossary(art: ArtSet) -> Glossary:
         if not others and (COLOUR_WORDS_ZH.search(zh) or not COLOUR_WORDS.search(en))
     }
     called = {row.en[0].lower() for row in rows}
+    words = everyday(called) if art.origin == "open" else {}
+    looked_up = {zh: en for zh, en in looked_up.items() if zh not in words}
     kept = {label: label for label in several(called)}
+    plurals = dict[str, str]()
     if labels:
         names = called.union(*(map(str.lower, row.en) for row in rows))
         many = sorted((plural(one).lower(), one) for one in names)
         kept |= dict(sorted(many, key=lambda pair: pair[0] != pair[1]))  # "rockets" is a name, too, but of a rocket
         kept |= {label: label for label in called & kept.keys()}
-    return Glossary(dict(sorted((kept | looked_up).items())))
+        plurals = {plural(one).lower(): one for one in sorted(called.union(filter(str.isascii, words)))}
+        plurals |= {label: label for label in called & plurals.keys()}
+    everyday_words = Everyday(dict(sorted(words.items())), dict(sorted(plurals.items())) if words else None)
+    return Glossary(dict(sorted((kept | looked_up).items())), everyday_words)
 
 
 def _licence(workshop: Workshop) -> str:

@@ -27,7 +27,8 @@ LIMITS = (
     "only where the prompt says plainly how they stand (and, beside, above, left of …). What is turned to a colour it "
     "seldom has loses its details, and a small thing alone is rough. It does not write; thin lines and small faces "
     "blur; flags, clock faces, arrows and symbols were left out. It knows the styles of its art and no others, and "
-    "words outside its captions mean little to it. Emoji carry the conventions of their makers."
+    "words outside its captions, and a list of everyday ones, mean little to it. Emoji carry the conventions of their "
+    "makers."
 )
 OWN_LIMITS = "It knows what its pictures and captions show and little else."
 

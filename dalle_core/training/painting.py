@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dalle_core.checkpoints import atomic_path, sha256_of_weights
+from dalle_core.conditioning import read
 from dalle_core.families.bundled import BundledModel
 from dalle_core.generate import Candidate, Finished, GenerationRequest, generate, rerank, wanted
 
@@ -23,7 +24,7 @@ class Easel:
     """A model that paints nothing twice: the tokens of each request lie in `folder`, to go on from after a break.
 
     What they are worth is found anew, so that rerankers can be compared on the same candidates. The folder is of one
-    transformer and what it reads; who changes how tokens are drawn from its logits deletes it.
+    transformer, and a file in it of one request as it is read; who changes how tokens are drawn from logits deletes it.
     """
 
     def __init__(self, model: BundledModel, folder: Path) -> None:
@@ -34,7 +35,7 @@ class Easel:
     def painted(self, request: GenerationRequest) -> Tensor:
         """As `painted`."""
         model = self.model
-        path = self.folder / f"{hashlib.sha256(repr(request).encode()).hexdigest()[:32]}.npy"
+        path = self.folder / f"{_key(model, request)[:32]}.npy"
         if not path.exists():
             *_, last = generate(model, request, None, previews=False)
             assert isinstance(last, Finished)
@@ -47,8 +48,16 @@ class Easel:
         return torch.stack([candidate.image for candidate in ranked])
 
 
+def _key(model: BundledModel, request: GenerationRequest) -> str:
+    """Of the request, and of what the model makes of its words."""
+    prompts = [model.tokenizer.glossary.worded(text) for text in (request.prompt, request.negative_prompt)]
+    words = read(prompts, model.tokenizer, model.transformer.config)
+    told = b"".join(part.tobytes() for part in (words.whole, words.phrases, words.owners))
+    return hashlib.sha256(repr(request).encode() + told).hexdigest()
+
+
 def _identity(model: BundledModel) -> str:
-    """Of all that the tokens depend on: weights, their layout, the vocabulary and the encoder of sentences."""
-    parts = [repr(model.transformer.config), model.tokenizer.library.to_str(), repr(model.tokenizer.glossary.names)]
+    """Of all else that the tokens depend on: weights, their layout, the vocabulary and the encoder of sentences."""
+    parts = [repr(model.transformer.config), model.tokenizer.library.to_str()]
     parts += [sha256_of_weights(module) for module in (model.transformer, model.reranker.clip.text_encoder)]
     return hashlib.sha256("".join(parts).encode()).hexdigest()

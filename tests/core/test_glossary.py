@@ -1,16 +1,20 @@
 """Chinese names read as English ones: only where they stand by themselves, and never a word that is part of another."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dalle_core.errors import CheckpointError
+from dalle_core.everyday import Everyday
 from dalle_core.glossary import Glossary
 from dalle_core.phrases import readings
 from dalle_core.tokenizers import TextTokenizer, train_tokenizer
 from dalle_core.training.art import ArtSet, Picture
 from dalle_core.training.bundle import glossary
+from dalle_core.training.synonyms import EVERYDAY, everyday
 
 NAMES = Glossary({
     "猫": "cat",
@@ -68,6 +72,29 @@ def test_what_is_part_of_a_word_stays(prompt: str) -> None:
     assert NAMES.read(prompt) == prompt
 
 
+def test_everyday_words_come_before_names_and_are_kept(tmp_path: Path) -> None:
+    glossary = Glossary({"卡车": "car", "狗": "dog", "three": "3"}, Everyday(
+        {"卡车": "delivery truck", "苹果": "red apple", "bike": "bicycle", "fries": "french fries"},
+        {"dogs": "dog", "bikes": "bike", "bicycles": "bicycle"},
+    ))  # fmt: skip
+    assert glossary.read("一辆卡车和狗") == "一辆delivery truck和dog"
+    assert glossary.read("红色的卡车") == "红色的delivery truck"
+    assert glossary.read("苹果") == "red apple"
+    assert glossary.read("一个苹果") == "一个red apple"
+    for coloured in ("绿色的苹果", "红色苹果", "金色的苹果", "红的苹果", "可爱的苹果", "苹果派"):
+        assert glossary.read(coloured) == coloured
+    assert glossary.read(glossary.worded("three bikes")) == "三个bicycle"
+    assert glossary.read(glossary.worded("three fries")) == "三个french fries"
+    assert glossary.read(glossary.worded("bikes")) == "三个bicycle"
+    assert glossary.read(glossary.worded("bikes and dogs")) == "a bicycle and a dog"
+    assert all(map(glossary.knows, ("bike", "a bicycle", "苹果", "狗")))
+    assert not glossary.knows("toy bike")
+    glossary.save(tmp_path / "glossary.json")
+    kept = Glossary.load(tmp_path / "glossary.json")
+    assert (kept.names, kept.everyday.words) == (glossary.names, glossary.everyday.words)
+    assert kept.everyday.plurals == glossary.everyday.plurals
+
+
 def test_without_names_nothing_is_looked_up() -> None:
     assert Glossary().read("一只猫") == "一只猫"
     assert Glossary().worded("3 mice") == "three mice"
@@ -111,10 +138,10 @@ def test_one_of_several_is_called_as_a_caption_calls_it(prompt: str, worded: str
     [
         "mice",
         "five mice",
+        "four leaf clovers",
         "three blind old grey happy mice",  # too far off
         "two mice and a cup",
         "two micewood trees",
-        "four leaf clovers",
         "two geese",
         "a cup of two cups",
     ],
@@ -133,7 +160,19 @@ def test_a_tokenizer_reads_by_it(tmp_path: Path) -> None:
     assert Glossary.load(tmp_path / "glossary.json").names == NAMES.names
 
 
-@pytest.mark.parametrize("text", ['{"猫": 3}', '{"": "cat"}', '{"猫": ""}', '["猫"]', "{"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"names": {"猫": 3}}',
+        '{"names": {}, "everyday": "cat"}',
+        '{"names": {}, "other": {}}',
+        '{"猫": 3}',
+        '{"": "cat"}',
+        '{"猫": ""}',
+        '["猫"]',
+        "{",
+    ],
+)
 def test_what_is_no_glossary_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "glossary.json"
     path.write_text(text, encoding="utf-8")
@@ -148,9 +187,9 @@ def art(*labels: tuple[str, str]) -> ArtSet:
 
 
 def test_an_art_s_names_make_one() -> None:
-    made = glossary(art(("Cat", "猫 猫咪"), ("owl", ""), ("T-shirt", "T恤")))
-    assert chinese(made) == {"T恤": "t-shirt", "猫": "cat", "猫咪": "cat"}
-    assert english(made) == {"cats": "cat", "owls": "owl", "t-shirts": "t-shirt"}
+    made = glossary(art(("Otter", "獭 水獭"), ("owl", ""), ("pt-boat", "T艇")))
+    assert chinese(made) == {"T艇": "pt-boat", "獭": "otter", "水獭": "otter"}
+    assert english(made) == {"otters": "otter", "owls": "owl", "pt-boats": "pt-boat"}
 
 
 def test_what_is_a_name_itself_is_no_plural() -> None:
@@ -163,6 +202,30 @@ def test_what_is_a_name_itself_is_no_plural() -> None:
 def test_without_chinese_nothing_is_counted_in_it() -> None:
     """A model that never saw 三个 is not told it."""
     assert glossary(art(("cat", ""), ("bow and arrow", ""))).names == {"bow and arrow": "bow and arrow"}
+
+
+def test_everyday_words_of_the_labels_that_there_are_come_before_synonyms() -> None:
+    made = glossary(
+        art(("bicycle", "自行车"), ("hiking boot", "登山靴 背包"), ("backpack", "双肩包"), ("glasses", "眼镜"))
+    )
+    words, plurals = made.everyday.words, made.everyday.plurals
+    assert {"bike": "bicycle", "rucksack": "backpack", "背包": "backpack"}.items() <= words.items()
+    assert set(words.values()) == {"bicycle", "backpack", "glasses"}
+    assert {"bicycles": "bicycle", "bikes": "bike", "glasses": "glasses"}.items() <= plurals.items()
+    assert "背包" not in made.names
+    assert made.read(made.worded("four bikes")) == "四个bicycle"
+
+
+def test_each_everyday_word_means_one_thing() -> None:
+    told = [word for words in EVERYDAY.values() for word in map(str.strip, re.split("[,/]", words)) if word]
+    assert len(told) == len(set(told))
+    assert all(word == word.lower() for word in (*told, *EVERYDAY))
+    assert everyday({"bicycle", "bike"}) == {"push bike": "bicycle", "pushbike": "bicycle", "单车": "bicycle"}
+
+
+def test_one_s_own_art_is_called_as_it_is() -> None:
+    made = glossary(replace(art(("bicycle", "自行车")), origin="own"))
+    assert (made.everyday.words, made.everyday.plurals) == ({}, {})
 
 
 def english(made: Glossary) -> dict[str, str]:

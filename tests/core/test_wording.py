@@ -40,6 +40,9 @@ def test_only_names_that_may_be_two_things_are_looked_out_for() -> None:
         ("please paint a cat", "a cat"),
         ("A picture of a cat, blob style", "a cat, blob style"),
         ("emoji of cat and dog", "a cat and a dog"),
+        ("cat emoji", "cat"),
+        ("a cat icon on a blue background", "a cat on a blue background"),
+        ("pictures of cats", "cats"),
         ("一个猫与一个狗，蓝色背景", "猫和狗，蓝色背景"),
         ("一只猫和一只狗", "猫和狗"),
         ("一只猫在一只狗的左边", "猫在狗的左边"),
@@ -61,7 +64,8 @@ def test_what_is_said_otherwise_is_put_as_captions_put_it(prompt: str, worded: s
      "orange and blue ball", "fork and knife, noto", "red bow and arrow on a yellow background", "two cats and a dog",
      "face with hand over mouth", "a cat, a dog and a bird", "a cat and a dog and a bird", "cup with straw", "and",
      "a cat wearing a hat and glasses", "两只猫和一只狗",
-     "a cat on the left, a dog on the right", "paint palette", "draw", "icon of", "and and and", "13 apples", "5 cats",
+     "a cat on the left, a dog on the right", "paint palette", "draw", "icon of", "an icon",
+     "emoji", "and and and", "13 apples", "5 cats",
      "猫", "猫和狗", "一只猫", "一件和服", "两颗心，红色背景", "十二个苹果", "13个苹果", "画家", "猫在桌子上", "与"],
 )  # fmt: skip
 def test_what_is_one_thing_or_not_understood_stays(prompt: str) -> None:

@@ -52,6 +52,9 @@ _NAMELESS = re.compile(
 
 _ASKED_ZH = re.compile(rf"^请?(?:帮我)?画(?=[一1两二三四234]?{MEASURE})")
 _COUNTED_ZH = re.compile(rf"(?:(?<![\d一-龥])|(?<=的))(?P<number>[234二两三四])(?P<measure>{MEASURE})")
+_SEVERAL_ZH = re.compile(
+    rf"(?:(?<![\d一-龥])|(?<=的))(?:(?P<many>很多|许多|好多|一群|一堆)|一些|几{MEASURE})(?=[^\W\d_的了])"
+)
 _NUMBERS_ZH = {"2": "两", "二": "两", "3": "三", "4": "四"}
 _AN_ZH = rf"[一1]{MEASURE}"
 _JOINED_ZH = re.compile(rf"(?:{_AN_ZH})?(?P<one>[^，,和在与跟]+)(?P<how>和|与|跟|以及|还有|在)(?:{_AN_ZH})(?P<two>.+)")
@@ -67,6 +70,7 @@ def plain(prompt: str, names: Iterable[str] = ()) -> str:
     text = _KIND.sub("", text, count=1)
     text = _COUNTED.sub(lambda found: _NUMBERS[found[0]], text)
     text = _COUNTED_ZH.sub(_counted_zh, text)
+    text = _SEVERAL_ZH.sub(lambda found: "四个" if found["many"] else "三个", text)
     if (joined := _JOINED_ZH.fullmatch(text)) and not _COUNTED_ZH.match(text):
         return f"{joined['one']}{'在' if joined['how'] == '在' else '和'}{joined['two']}"
     if joined := _JOINED.fullmatch(text):

@@ -51,6 +51,10 @@ def test_only_names_that_may_be_two_things_are_looked_out_for() -> None:
         ("二只猫", "两只猫"),
         ("三颗星，蓝色背景", "三个星，蓝色背景"),
         ("noto 风格的4朵花", "noto 风格的四个花"),
+        ("夜空中的很多星星", "夜空中的四个星星"),
+        ("一些苹果，蓝色背景", "三个苹果，蓝色背景"),
+        ("几只猫", "三个猫"),
+        ("一台电脑和一本书", "电脑和书"),
     ],
 )
 def test_what_is_said_otherwise_is_put_as_captions_put_it(prompt: str, worded: str) -> None:
@@ -66,7 +70,9 @@ def test_what_is_said_otherwise_is_put_as_captions_put_it(prompt: str, worded: s
      "a cat wearing a hat and glasses", "两只猫和一只狗",
      "a cat on the left, a dog on the right", "paint palette", "draw", "icon of", "an icon",
      "emoji", "and and and", "13 apples", "5 cats",
-     "猫", "猫和狗", "一只猫", "一件和服", "两颗心，红色背景", "十二个苹果", "13个苹果", "画家", "猫在桌子上", "与"],
+     "猫", "猫和狗", "一只猫", "一件和服", "两颗心，红色背景", "十二个苹果", "13个苹果", "画家", "猫在桌子上", "与",
+     "很多",
+     "几何", "一群", "本子"],
 )  # fmt: skip
 def test_what_is_one_thing_or_not_understood_stays(prompt: str) -> None:
     assert plain(prompt, NAMES) == prompt

@@ -30,7 +30,7 @@ EVERYDAY = {
     "snail": "slug",
     "tiger": "tiger cub / 小老虎",
     "deer": "stag, reindeer, fawn",
-    "dog": "puppy, pup, doggy, doggie / 小狗, 狗狗",
+    "dog face": "puppy, pup, doggy, doggie / 小狗, 狗狗",
     "dove": "pigeon / 鸽子",
     "duck": "duckling / 小鸭",
     "eagle": "hawk, falcon / 老鹰",

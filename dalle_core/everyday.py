@@ -14,7 +14,7 @@ from dalle_core.wording import COLOURS, QUALITIES
 _LETTERS = r"[^\W_\u3400-\u9fff]+"
 _WORD = re.compile(rf"{_LETTERS}(?:[-'’]{_LETTERS})*")
 _DETERMINERS = "an?|the|one|two|three|four|some|my|our|your|his|her|its|their|this|that|these|those"
-_QUALIFIED = re.compile(rf"(?:(?:{QUALITIES}) )*", re.IGNORECASE)
+_QUALIFIED = re.compile(rf"^(?:(?:{QUALITIES}) )*", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:an?|the|one) ", re.IGNORECASE)
 _TAIL = 64  # letters before a word that say whether it stands by itself
 _BEGINS = re.compile(
@@ -71,7 +71,7 @@ class Everyday:
         self._longest = max((len(_WORD.findall(name)) for name in self.things), default=0)
 
     def knows(self, phrase: str) -> bool:
-        return bare(phrase).lower() in self.things or _ARTICLE.sub("", phrase).lower() in self.things
+        return bare(phrase).lower() in self.things or named(phrase).lower() in self.things
 
     def read(self, text: str) -> str:
         """With “an automobile” for “a car”; the longest name at any place is taken for what is meant there."""
@@ -133,7 +133,7 @@ class Everyday:
     def _apart(self, one: str, two: str) -> bool:
         """Whether the second is not said of the first: “a rose, a red flower”."""
         first, second = self._reads(one), self._reads(two)
-        said_of = _ARTICLE.sub("", two) != bare(two) or _KIND.fullmatch(bare(two).lower())
+        said_of = named(two) != bare(two) or _KIND.fullmatch(bare(two).lower())
         return self.knows(one) and self.knows(two) and not said_of and first not in second and second not in first
 
     def _reads(self, phrase: str) -> str:
@@ -175,10 +175,14 @@ class Everyday:
         )
 
 
+def named(phrase: str) -> str:
+    """Without an article."""
+    return _ARTICLE.sub("", phrase)
+
+
 def bare(phrase: str) -> str:
     """Without an article, and without words that name nothing by themselves."""
-    named = _ARTICLE.sub("", phrase, count=1)
-    return named[found.end() :] if (found := _QUALIFIED.match(named)) else named
+    return _QUALIFIED.sub("", named(phrase), count=1)
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dalle_core.checkpoints import read_json, write_json
 from dalle_core.errors import CheckpointError
-from dalle_core.everyday import Everyday
+from dalle_core.everyday import Everyday, named
 from dalle_core.phrases import HUE_ZH, MEASURE
 from dalle_core.wording import plain, several
 
@@ -24,7 +24,6 @@ _BEFORE = re.compile(rf"(?:^\s*|[^{_HAN}\s，,、。;；!！?？.]\s*|的[，,]?
 _COUNTED = re.compile(r"(?P<count>two|three|four) (?!leaf )(?P<rest>.+)", re.IGNORECASE | re.DOTALL)
 _COUNTS = {"two": "两", "three": "三", "four": "四"}
 _BEHIND = re.compile(r"[.!]?\Z|[,;]| (?:of|on|in|at|against|with) ", re.IGNORECASE)
-_ARTICLE = re.compile(r"^(?:an?|the|one) ", re.IGNORECASE)
 _TABLES = ("names", "everyday", "plurals")
 _QUALITIES = 3  # words between a count and what is counted, at most
 _AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面方])|{HUE_ZH}(?:到|背景)|风格")
@@ -48,7 +47,7 @@ class Glossary:
 
     def knows(self, phrase: str) -> bool:
         """Whether that is a name itself, in English or in Chinese: “green apple”, with an article or without."""
-        name = _ARTICLE.sub("", phrase.lower())
+        name = named(phrase).lower()
         return name in self.names or name in self.everyday.things or self.read(name) in self._meant
 
     def worded(self, prompt: str) -> str:

@@ -55,9 +55,10 @@ _ENGLISH = [
     re.compile(r"(?P<count>two|three|four|[234]) (?!leaf )(?P<one>[^\W\d].*)", re.IGNORECASE),
     re.compile(rf"(?:{_ARTICLE} )?(?P<small>tiny|small|little) (?P<one>\S.*)", re.IGNORECASE),
 ]
-MEASURE = "[个只朵辆条张件顶把颗棵座艘架台本部头匹位名支根双杯瓶块片盏幅束串]"
+_MEASURED = "个只朵辆条张件顶把颗棵座艘架"
+MEASURE = f"[{_MEASURED}台本部头匹位名支根双杯瓶块片盏幅束串]"
 HUE_ZH = "浅?[红橙黄绿青蓝紫粉棕黑白灰]色"
-_AN = f"(?:[一1]{MEASURE}|[个只朵辆条张件顶把颗棵座艘架])"  # a rarer one by itself is a part of another word
+_AN = f"(?:[一1]{MEASURE}|[{_MEASURED}])"  # a rarer one by itself is a part of another word
 _AND = "(?<!弓)和(?![平服尚国弦睦谐的]|果子)"  # and no part of a word: peace, kimono, "soft"
 _CHINESE = [
     re.compile(r"(?P<one>.+?)在(?P<two>.+?)的?(?P<side>[左右上下])[边面方]"),

@@ -46,9 +46,7 @@ QUALITIES = (
     f"{COLOURS}|dark|light|bright|pale|big|small|large|huge|tiny|little|old|young|new|happy|sad|angry|hot|cold|long|short|"
     "round|cute|adorable|lovely|pretty|beautiful|nice|funny|simple|shiny|fast|cartoon|fluffy|chubby|fat|kawaii|cool|sleepy|wild"
 )
-_NAMELESS = re.compile(
-    rf"{QUALITIES}|up|down|left|right"
-)  # words that name nothing: “black and white cat” is one thing
+_NAMELESS = re.compile(f"{QUALITIES}|up|down|left|right")  # of themselves: “black and white cat” is one thing
 
 _ASKED_ZH = re.compile(rf"^请?(?:帮我)?画(?=[一1两二三四234]?{MEASURE})")
 _COUNTED_ZH = re.compile(rf"(?:(?<![\d一-龥])|(?<=的))(?P<number>[234二两三四])(?P<measure>{MEASURE})")

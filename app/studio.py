@@ -43,6 +43,7 @@ from app.views import (
     Tile,
     TileState,
 )
+from app.vocabularies import vocabulary_of
 from app.wildcards import Wildcards
 from app.worker import Bell, Rung, Worker
 from dalle_core.errors import RequestError
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
     from app.exports import Exports
     from dalle_core.families.base import ImageModel
+    from dalle_core.vocabulary import Vocabulary
 
 __all__ = [
     "MAX_UPLOAD_BYTES",
@@ -231,6 +233,10 @@ class Studio:
 
     def model_status(self) -> ModelStatus:
         return self.worker.status
+
+    def vocabulary(self) -> "Vocabulary | None":
+        """The words that the model for new jobs has learned, where it says."""
+        return vocabulary_of(self.settings, self.model_status().name)
 
     def sampling(self) -> dict[str, Any]:
         """How new jobs draw where nobody says otherwise, by a request's names: as the model's publishers do, or as this

@@ -18,6 +18,7 @@ from dalle_core.everyday import Everyday, named
 from dalle_core.phrases import HUE_ZH, MEASURE
 from dalle_core.wording import plain, several
 
+GLOSSARY = "glossary.json"  # in a model's folder, where it has one
 _HAN = r"\u3400-\u9fff"
 _CHINESE = re.compile(f"[{_HAN}]")
 _BEFORE = re.compile(rf"(?:^\s*|[^{_HAN}\s，,、。;；!！?？.]\s*|的[，,]?\s*|[和在]|[一二两三四1-4]{MEASURE})\Z")

@@ -31,8 +31,13 @@ VARYING = """<section class="varying"><p class="varying-row"><span>Vary by</span
 <button type="button" class="vary" data-by="style">style</button>
 <button type="button" class="vary" data-by="colour">colour</button>
 <button type="button" class="vary" data-by="background">background</button>
-<button type="button" class="link wildcards" aria-expanded="false">Wildcards</button></p>
+<span><button type="button" class="link names" aria-expanded="false">What it knows</button>
+<button type="button" class="link wildcards" aria-expanded="false">Wildcards</button></span></p>
 <div class="wildcard-list" hidden></div>
+<section class="name-list" aria-label="What it knows" hidden><input type="search" autocomplete="off" spellcheck="false"
+aria-label="Search names" placeholder="Search names"><div class="chip-row"></div>
+<p role="status"></p></section>
+<section class="unlearned" aria-label="Words the model has not learned" hidden></section>
 <p class="varying-error" role="alert" hidden></p>
 <div class="expansions" hidden><p class="expansions-count" role="status"></p>
 <div class="chip-row" role="group" aria-label="Variations of the prompt"></div>

@@ -1,4 +1,6 @@
-"""What the page asks about the prompt being written: how it varies, how to make it vary, which wildcards there are."""
+"""What the page asks about the prompt being written: how it varies, which of its words the model never learned, how to
+make it vary, which wildcards and which names there are.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,18 +8,21 @@ from typing import Any
 from app.prompts import is_template
 from app.studio import Studio
 from app.swaps import vary
-from app.ui.asked import answer, text
+from app.ui.asked import answer, text, value
 from app.ui.payloads import Payload, counted, duration_words
+from dalle_core.vocabulary import QUOTED
 
 SHOWN = 12
+NAMES_SHOWN = 60
 MOST_PAINTED = 48  # of more variations so many are drawn, unless Explore is asked for others
 
 
 def prompt_calls(studio: Studio) -> list[Callable[[Any], Any]]:
     """Functions of one JSON value. Each answers `{"error": words}` where it cannot."""
 
-    def expand_prompt(asked: Any) -> Payload:
-        return answer(lambda: expansion_payload(studio, (text(asked, "prompt") or "").strip()))
+    def read_prompt(asked: Any) -> Payload:
+        prompt = (text(asked, "prompt") or "").strip()
+        return answer(lambda: expansion_payload(studio, prompt) | unlearned_payload(studio, prompt))
 
     def vary_prompt(asked: Any) -> Payload:
         spec = studio.model_status().spec
@@ -27,7 +32,12 @@ def prompt_calls(studio: Studio) -> list[Callable[[Any], Any]]:
     def list_wildcards(asked: Any) -> Payload:
         return answer(lambda: wildcards_payload(studio))
 
-    return [expand_prompt, vary_prompt, list_wildcards]
+    def find_names(asked: Any) -> Payload:
+        first = value(asked, "first")
+        query = text(asked, "query") or ""
+        return answer(lambda: names_payload(studio, query, first if isinstance(first, int) and first > 0 else 0))
+
+    return [read_prompt, vary_prompt, list_wildcards, find_names]
 
 
 def expansion_payload(studio: Studio, prompt: str) -> Payload:
@@ -46,6 +56,27 @@ def expansion_payload(studio: Studio, prompt: str) -> Payload:
         "drawn": template.count > painted,
         "time": "" if seconds is None else duration_words(seconds),
     }
+
+
+def unlearned_payload(studio: Studio, prompt: str) -> Payload:
+    """Words that the model never learned, of a template those of its first variation, and what is near them."""
+    vocabulary = studio.vocabulary()
+    if vocabulary is None:
+        return {}
+    said = studio.prompts.read(prompt).expansion(0) if is_template(prompt) else prompt
+    return {"unlearned": [{"word": word, "near": vocabulary.near(word)} for word in vocabulary.unknown(said)[:QUOTED]]}
+
+
+def names_payload(studio: Studio, query: str, first: int) -> Payload:
+    """NAMES_SHOWN names from the one numbered `first`, whether there are more, and of how many; without `names` for a
+    model that does not say.
+    """
+    vocabulary = studio.vocabulary()
+    if vocabulary is None:
+        return {}
+    found = vocabulary.find(query[:100], NAMES_SHOWN + 1, first)
+    names = [{"en": name.en[0].lower(), "zh": name.zh[0] if name.zh else name.en[0]} for name in found[:NAMES_SHOWN]]
+    return {"names": names, "more": len(found) > NAMES_SHOWN, "count": f"{len(vocabulary.names):,}"}
 
 
 def wildcards_payload(studio: Studio) -> Payload:

@@ -18,8 +18,8 @@ FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto S
 SCRIPTS = (
     "studio.js", "asides.js", "keys.js", "picture.js", "queue.js", "recipe_drop.js", "bench.js", "complete.js",
     "variations.js", "shelf.js", "gallery_filters.js", "gallery_places.js", "gallery_select.js", "gallery_import.js",
-    "compare.js", "labels.js", "lineage.js", "gallery.js", "exports.js", "prompts.js", "explore.js", "models.js",
-    "downloads.js", "reconstruction.js", "tuning.js", "reuse.js", "tabs.js",
+    "compare.js", "labels.js", "lineage.js", "gallery.js", "exports.js", "prompts.js", "names.js", "explore.js",
+    "models.js", "downloads.js", "reconstruction.js", "tuning.js", "reuse.js", "tabs.js",
 )  # fmt: skip
 MONO = ("ui-monospace", "SFMono-Regular", "Consolas", "Liberation Mono", "monospace")
 

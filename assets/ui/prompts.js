@@ -1,5 +1,5 @@
 /* What a prompt template becomes: how many variations, the first of them, which one Paint takes; and the buttons that
-   turn a plain prompt into a template. The server reads the template; nothing of its grammar is known here. */
+   turn a plain prompt into a template. The server reads the prompt; nothing of its grammar is known here. */
 "use strict";
 
 (() => {
@@ -17,6 +17,8 @@
       this.grid = element.querySelector(".as-grid");
       this.wrong = element.querySelector(".varying-error");
       this.wildcards = element.querySelector(".wildcard-list");
+      this.unlearned = new dalleStudio.Unlearned(element.querySelector(".unlearned"));
+      dalleStudio.names(element, server, (name, spaced) => this.insert(name, spaced));
       this.opener = element.querySelector(".wildcards");
       this.asked = 0;
       this.grid.addEventListener("click", paintGrid);
@@ -37,9 +39,16 @@
       this.prompt = prompt;
       marked = 0;
       const question = ++this.asked;
-      const plain = !/[{}]|__/.test(prompt);
-      const answer = plain ? {} : await this.server.expand_prompt({ prompt }).catch(() => ({ error: UNANSWERED }));
-      if (question === this.asked) this.show(answer);
+      const answer = prompt.trim() ? await this.ask(prompt) : {};
+      if (question !== this.asked) return;
+      this.show(answer);
+      this.unlearned.show(answer.unlearned ?? []);
+    }
+
+    /* Of a prompt without marks the studio has only words to tell, which can wait. */
+    ask(prompt) {
+      const unanswered = /[{}]|__/.test(prompt) ? { error: UNANSWERED } : {};
+      return this.server.read_prompt({ prompt }).catch(() => unanswered);
     }
 
     show({ error = "", several = false, count, shown, more, painted, drawn, time }) {
@@ -87,12 +96,12 @@
       this.wildcards.replaceChildren(where, none ?? make("div", { class: "chip-row" }, ...names));
     }
 
-    insert(name) {
+    insert(name, spaced = true) {
       const box = promptBox();
       if (!box) return;
       const [start, end] = [box.selectionStart ?? box.value.length, box.selectionEnd ?? box.value.length];
       const before = box.value.slice(0, start);
-      fillPrompt(`${before}${before && !/\s$/.test(before) ? " " : ""}${name}${box.value.slice(end)}`);
+      fillPrompt(`${before}${spaced && before && !/\s$/.test(before) ? " " : ""}${name}${box.value.slice(end)}`);
       this.look();
     }
   }

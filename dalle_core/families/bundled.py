@@ -22,15 +22,16 @@ from dalle_core.errors import CheckpointError
 from dalle_core.families import openai_dvae
 from dalle_core.families.base import Conditioning, ModelSpec, Pace
 from dalle_core.families.registry import CONFIG, read_network, read_spec
-from dalle_core.glossary import Glossary
+from dalle_core.glossary import GLOSSARY, Glossary
 from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.packing import pack_linears
 from dalle_core.quantizers import split_digits
 from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.transformer import DecodeState, Outline, Transformer
+from dalle_core.vocabulary import VOCABULARY, Vocabulary, quoted
 
-GLOSSARY, PROTOTYPES = "glossary.json", "prototypes.safetensors"  # where a model has them
+PROTOTYPES = "prototypes.safetensors"  # where a model has them
 IMAGE_TOKENIZER = "image_tokenizer"  # in a config: whose the dVAE is, where it is not this project's own
 
 
@@ -59,12 +60,14 @@ class BundledModel:
     """An ImageModel over this project's own networks."""
 
     def __init__(self, spec: ModelSpec, dvae: DiscreteVAE | OpenAIDVAE, transformer: Transformer,
-                 tokenizer: TextTokenizer, reranker: CLIPReranker, device: torch.device) -> None:  # fmt: skip
+                 tokenizer: TextTokenizer, reranker: CLIPReranker, device: torch.device,
+                 vocabulary: Vocabulary | None = None) -> None:  # fmt: skip
         self.spec = spec
         self.pace = Pace()
         self.dvae = dvae.eval().requires_grad_(False).to(device)
         self.transformer = transformer.eval().requires_grad_(False).to(device)
         self.tokenizer = tokenizer
+        self.vocabulary = vocabulary
         self.reranker = reranker
         self.clip = reranker.clip  # reads sentences to the transformer, whatever ranks
         self.device = device
@@ -80,6 +83,8 @@ class BundledModel:
             for text in encoded
             if text.cut
         )
+        if self.vocabulary and (unknown := self.vocabulary.unknown(prompts[0])):
+            notes += (f"Words that the model has not learned: {quoted(unknown)}",)
         return Conditioning(tuple(prompts), self._told(worded), notes)
 
     @torch.inference_mode()
@@ -183,7 +188,8 @@ def load_bundled(folder: Path, device: torch.device) -> BundledModel:
     prototypes = _prototypes(folder, clip, device) if PROTOTYPES in config["files"] else None
     baseline = tuple(config.get("baseline_scores", ()))
     reranker = CLIPReranker(f"{spec.name}-clip", clip, tokenizer, baseline, prototypes)
-    return BundledModel(spec, dvae, transformer, tokenizer, reranker, device)
+    vocabulary = Vocabulary.load(folder / VOCABULARY, glossary) if (folder / VOCABULARY).is_file() else None
+    return BundledModel(spec, dvae, transformer, tokenizer, reranker, device, vocabulary)
 
 
 def _networks(folder: Path, config: dict[str, Any], device: torch.device) -> dict[str, torch.nn.Module]:

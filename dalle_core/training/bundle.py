@@ -17,22 +17,24 @@ from dalle_core.clip import CLIP
 from dalle_core.errors import TrainingError
 from dalle_core.everyday import Everyday
 from dalle_core.families.base import ModelSpec
-from dalle_core.families.bundled import GLOSSARY, IMAGE_TOKENIZER, PROTOTYPES, BundledModel, load_bundled
+from dalle_core.families.bundled import IMAGE_TOKENIZER, PROTOTYPES, BundledModel, load_bundled
 from dalle_core.families.openai_dvae import WEIGHTS
 from dalle_core.families.registry import CONFIG
-from dalle_core.glossary import Glossary
+from dalle_core.glossary import GLOSSARY, Glossary
 from dalle_core.phrases import HUE_ZH
 from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.training.art import ArtSet
-from dalle_core.training.captions import COLOUR_WORDS, COLOUR_WORDS_ZH, plural
+from dalle_core.training.captions import AROUND, COLOUR_WORDS, COLOUR_WORDS_ZH, grounds, plural
 from dalle_core.training.card import RECORD, model_card, training_record
 from dalle_core.training.compose import as_drawn, compose
+from dalle_core.training.kinds import kinds
 from dalle_core.training.loop import plot_curves, read_metrics
 from dalle_core.training.naming import NamedCLIP
 from dalle_core.training.synonyms import everyday
 from dalle_core.training.workshop import Workshop
 from dalle_core.transformer import Transformer
+from dalle_core.vocabulary import VOCABULARY, Name, Vocabulary
 from dalle_core.wording import several
 
 NETWORKS = ("dvae", "transformer", "clip")
@@ -77,7 +79,8 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
     reranker = CLIPReranker(f"{spec.name}-clip", clip, tokenizer)
     reranker.prototypes = prototypes(reranker, workshop)
     reranker = CLIPReranker(reranker.name, clip, tokenizer, baseline_scores(reranker, workshop), reranker.prototypes)
-    return BundledModel(spec, dvae, transformer, tokenizer, reranker, workshop.device)
+    words = vocabulary(workshop.art, tokenizer.glossary)
+    return BundledModel(spec, dvae, transformer, tokenizer, reranker, workshop.device, words)
 
 
 def glossary(art: ArtSet) -> Glossary:
@@ -111,6 +114,19 @@ def glossary(art: ArtSet) -> Glossary:
         plurals |= {label: label for label in called & plurals.keys()}
     everyday_words = Everyday(dict(sorted(words.items())), dict(sorted(plurals.items())) if words else None)
     return Glossary(dict(sorted((kept | looked_up).items())), everyday_words)
+
+
+def vocabulary(art: ArtSet, read_by: Glossary) -> Vocabulary:
+    """What the training pictures are called, label by label, and what captions say around it."""
+    called = dict[str, tuple[dict[str, None], dict[str, None]]]()  # by label: names in both languages, in order
+    for row in (art.rows[i] for i in art.where("train")):
+        english, chinese = called.setdefault(row.en[0].lower(), ({}, {}))
+        english.update(dict.fromkeys(row.en))
+        chinese.update(dict.fromkeys(row.zh))
+    names = [Name(tuple(english), tuple(chinese)) for _, (english, chinese) in sorted(called.items())]
+    styles = {row.style for row in art.rows if row.style}
+    like = kinds(called.keys()) if art.origin == "open" else {}
+    return Vocabulary(names, [*AROUND, *grounds(), *sorted(styles)], like, read_by)
 
 
 def _licence(workshop: Workshop) -> str:
@@ -180,6 +196,8 @@ def bundle(workshop: Workshop, out: Path, name: str = "") -> Path:
     figures = _figures(workshop)
     (staging / "MODEL_CARD.md").write_text(model_card(workshop, model.spec.name, figures), encoding="utf-8")
     _curves(workshop, staging / CURVES)
+    if model.vocabulary is not None:  # beside the hashes: no picture depends on it
+        model.vocabulary.save(staging / VOCABULARY)
     load_bundled(staging, torch.device("cpu"))
     shutil.rmtree(target, ignore_errors=True)
     staging.replace(target)

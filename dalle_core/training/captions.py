@@ -29,6 +29,40 @@ COLOUR_WORDS_ZH = re.compile(
     r"(?:红|橙|黄|绿|青|浅蓝|蓝|紫|粉|棕|黑|白|灰)(?:色的?|(?=心|圈|苹果|玫瑰|灯笼|信封|盒子|辣椒))"
 )  # a colour, not part of a name: 黄瓜 is a cucumber, 西红柿 a tomato, 口红 a lipstick
 
+AROUND = (
+    *(
+        "two",
+        "three",
+        "four",
+        "tiny",
+        "small",
+        "little",
+        "beside",
+        "next to",
+        "left",
+        "right",
+        "above",
+        "over",
+        "below",
+    ),
+    *(
+        "under",
+        "style",
+        "background",
+        "gradient",
+        "小小的",
+        "旁边",
+        "左边",
+        "右边",
+        "上面",
+        "下面",
+        "风格",
+        "背景",
+        "渐变背景",
+        "到",
+    ),
+)  # what captions say of things and between them, besides what they are called and where they stand
+
 
 def caption(row: Picture, scene: Scene, rng: np.random.Generator, other: Picture | None = None) -> str:
     """One true caption, drawn from many: half of them plain, so that a bare name is a prompt the model knows.
@@ -128,6 +162,12 @@ def _ground_english(scene: Scene, rng: np.random.Generator) -> str:
     if scene.ground == 0:
         return "on a white background" if rng.random() < 0.12 else ""
     return _pick(rng, f"on a {colour} background", f"on {colour}", f"{colour} background", f"on a {colour} background")
+
+
+def grounds() -> tuple[str, ...]:
+    """What captions call colours and grounds, in both languages."""
+    colours = [text for colour in BACKGROUNDS for text in (colour.en, colour.zh)]
+    return (*colours, *(text for backdrop in BACKDROPS.values() for text in (backdrop.en, backdrop.zh)))
 
 
 def _chinese(row: Picture, scene: Scene, rng: np.random.Generator, other: Picture | None) -> str:

@@ -55,6 +55,55 @@ def test_a_red_apple_is_painted_ranked_and_kept(
     assert visitor.strays == []
 
 
+def test_what_it_never_learned_is_told_while_typing(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    studio = Studio(Settings(data_dir=tmp_path, open_browser=False))
+    studio.start()
+    visitor = visit(serve_studio(studio))
+    page = visitor.open()
+    prompt, told = page.locator("#prompt textarea"), page.locator(".unlearned")
+    prompt.fill("a corgi and a bycicle, noto")
+    expect(told.locator("b")).to_have_text(["corgi", "bycicle"])
+    page.get_by_role("button", name="dog instead of corgi").click()
+    page.get_by_role("button", name="bicycle instead of bycicle").click()
+    expect(prompt).to_have_value("a dog and a bicycle, noto")
+    expect(told).to_be_hidden()
+    prompt.fill("a zorgon")
+    expect(told).to_have_text("The model has not learned: zorgon")
+    visitor.paint("a zorgon", count=1)
+    expect(page.locator(".run .notes")).to_have_text("Words that the model has not learned: “zorgon”")
+    assert visitor.errors == []
+
+
+def test_its_names_are_searched_and_put_into_the_prompt(
+    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
+) -> None:
+    studio = Studio(Settings(data_dir=tmp_path, open_browser=False))
+    studio.start()
+    visitor = visit(serve_studio(studio))
+    page = visitor.open()
+    opener, names = page.get_by_role("button", name="What it knows"), page.locator(".name-list")
+    expect(names).to_be_hidden()
+    opener.click()
+    expect(names.locator(".chip")).to_have_count(60)
+    expect(names).to_contain_text("1,187 things it can paint")
+    names.get_by_role("button", name="More").click()
+    expect(names.locator(".chip")).to_have_count(120)
+    search = names.get_by_role("searchbox")
+    search.fill("bike")
+    expect(names.locator(".chip")).to_have_text(["bicycle", "motorcycle"])
+    page.locator("#prompt textarea").fill("a red ")
+    names.get_by_role("button", name="bicycle").click()
+    expect(page.locator("#prompt textarea")).to_have_value("a red bicycle")
+    search.fill("zorgon")
+    expect(names).to_contain_text("Nothing by that name.")
+    search.press("Escape")
+    expect(names).to_be_hidden()
+    expect(opener).to_be_focused()
+    assert visitor.errors == []
+
+
 def _cut_out(picture: Image.Image) -> Image.Image:
     """White becomes transparent: what is left is the object."""
     pixels = np.asarray(picture.convert("RGBA")).copy()

@@ -11,14 +11,15 @@ from safetensors.torch import load_file
 
 from dalle_core.checkpoints import read_json, save_weights, sha256_of, write_json
 from dalle_core.errors import CheckpointError, RequestError
-from dalle_core.families.bundled import GLOSSARY, PROTOTYPES, BundledModel, load_bundled
+from dalle_core.families.bundled import PROTOTYPES, BundledModel, load_bundled
 from dalle_core.families.registry import load_model, read_spec
 from dalle_core.generate import CandidateFinished, Finished, GenerationRequest, Preview, Progress, Started, generate
-from dalle_core.glossary import Glossary
+from dalle_core.glossary import GLOSSARY, Glossary
 from dalle_core.hues import HUES
 from dalle_core.quantizers import split_digits
 from dalle_core.training.workshop import Workshop
 from dalle_core.transformer import Outline
+from dalle_core.vocabulary import VOCABULARY
 from tests.fakes import FakeReranker
 
 CPU = torch.device("cpu")
@@ -205,6 +206,19 @@ def test_prompts_are_read_by_the_glossary(copy: Path, model: BundledModel) -> No
     assert torch.equal(told.sentences, plain.sentences)
     images = torch.rand(2, 3, 32, 32)
     assert torch.equal(reading.reranker.score(images, "red 圆盘"), reading.reranker.score(images, "red disc"))
+
+
+def test_words_that_it_never_learned_are_noted(copy: Path, model: BundledModel) -> None:
+    assert model.encode_prompts(["a red disc", "zorgon"]).notes == ()
+    *_, note = model.encode_prompts(["a red zorgon, wibble"]).notes
+    assert note == "Words that the model has not learned: “zorgon”, “wibble”"
+    (copy / VOCABULARY).unlink()
+    silent = load_bundled(copy, CPU)
+    assert silent.spec.sha256 == model.spec.sha256  # it paints the same
+    assert silent.encode_prompts(["zorgon"]).notes == ()
+    (copy / VOCABULARY).write_text("[]")
+    with pytest.raises(CheckpointError, match=r"vocabulary\.json"):
+        load_bundled(copy, CPU)
 
 
 def relisted(folder: Path, name: str) -> None:

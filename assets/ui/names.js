@@ -1,0 +1,81 @@
+/* What the model knows: its names, to be searched and put into the prompt, and the words of a prompt that it never
+   learned, with what may have been meant. The studio knows the words; here they are shown. */
+"use strict";
+
+(() => {
+  const { make, setText, promptBox, fillPrompt, UNANSWERED } = dalleStudio.tools;
+  const { t, language } = dalleWords;
+  const PAUSE = 150; // ms after the last key before the studio is asked
+  const SEPARATOR = language === "zh" ? "、" : ", ";
+  const CHINESE = /[\u3400-\u9fff]/;
+
+  /* A list that opens below the prompt. A name that is chosen goes where the caret is. */
+  function names(element, server, insert) {
+    const opener = element.querySelector(".names"), list = element.querySelector(".name-list");
+    const search = list.querySelector("input"), row = list.querySelector(".chip-row"), said = list.querySelector("p");
+    let asked = 0, timer = 0;
+
+    async function look(first = 0) {
+      const question = ++asked, query = search.value;
+      const answer = await server.find_names({ query, first }).catch(() => ({ error: UNANSWERED }));
+      if (question !== asked) return;
+      const { names: found, more, count, error } = answer;
+      if (!first) row.replaceChildren();
+      const focused = row.contains(document.activeElement);
+      row.querySelector(".more-names")?.remove();
+      const added = (found ?? []).map(chip);
+      row.append(...added);
+      if (more) row.append(make("button", { type: "button", class: "link more-names", text: t("More"), onclick: () => look(row.querySelectorAll(".chip").length) }));
+      if (focused) added[0]?.focus();
+      setText(said, error ? t(error) : !found ? t("This model does not say which words it has learned.") : found.length ? t("{count} things it can paint. Others are left to chance.", { count }) : t("Nothing by that name."));
+    }
+
+    function chip(name) {
+      const [text, other] = language === "zh" ? [name.zh, name.en] : [name.en, name.zh];
+      return make("button", { type: "button", class: "chip", text, title: other === text ? "" : other, onclick: () => insert(text, !CHINESE.test(text)) });
+    }
+
+    opener.addEventListener("click", () => {
+      const open = list.hidden;
+      opener.setAttribute("aria-expanded", String(open));
+      list.hidden = !open;
+      if (!open) return;
+      search.focus();
+      look();
+    });
+    search.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(look, PAUSE);
+    });
+    list.addEventListener("keydown", event => {
+      if (event.key !== "Escape") return;
+      opener.click();
+      opener.focus();
+    });
+  }
+
+  class Unlearned {
+    constructor(box) {
+      this.box = box;
+    }
+
+    show(words) {
+      const helped = words.filter(({ near }) => near.length);
+      this.box.hidden = !words.length;
+      const listed = words.flatMap(({ word }, i) => [i ? SEPARATOR : " ", make("b", { text: word })]);
+      this.box.replaceChildren(make("p", {}, t("The model has not learned:"), ...listed), ...helped.map(each => this.line(each)));
+    }
+
+    line({ word, near }) {
+      const others = near.map(name => make("button", { type: "button", class: "chip", text: name, "aria-label": t("{name} instead of {word}", { name, word }), onclick: () => this.replace(word, name) }));
+      return make("p", { class: "chip-row" }, t("Instead of {word}:", { word }), ...others);
+    }
+
+    replace(word, name) {
+      const box = promptBox(), at = box?.value.indexOf(word) ?? -1;
+      if (at >= 0) fillPrompt(box.value.slice(0, at) + name + box.value.slice(at + word.length));
+    }
+  }
+
+  Object.assign(dalleStudio, { names, Unlearned });
+})();

@@ -1,0 +1,204 @@
+"""Which words of a prompt were never learned, what is near them, and finding a name: in English and in Chinese."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.models import DEFAULT_MODEL
+from app.settings import Settings
+from app.ui.examples import example_prompts
+from dalle_core.errors import CheckpointError
+from dalle_core.glossary import GLOSSARY
+from dalle_core.training.art import ArtSet, Picture
+from dalle_core.training.bundle import glossary, vocabulary
+from dalle_core.training.compose import stage
+from dalle_core.training.kinds import KINDS, kinds
+from dalle_core.training.scenes import Mixture
+from dalle_core.training.sheets import PROMPTS
+from dalle_core.vocabulary import QUOTED, VOCABULARY, Name, Vocabulary, quoted
+
+BUNDLED = Settings.models_dir / DEFAULT_MODEL
+LABELS = (
+    ("cat", "猫"),
+    ("cat face", "猫脸"),
+    ("black cat", "黑猫"),
+    ("dog", "狗 小狗"),
+    ("bicycle", "自行车"),
+    ("fire", "火 火焰"),
+    ("dragon", "龙"),
+    ("rocket", "火箭"),
+    ("orange book", "橙色书本"),
+    ("horse racing", "赛马"),
+)
+
+
+def art() -> ArtSet:
+    rows = tuple(Picture(f"noto/{en}", "noto", en, (en, f"{en} tag"), tuple(zh.split()), hue=30.0) for en, zh in LABELS)
+    return ArtSet(np.zeros((len(rows), 4, 4, 4), np.uint8), rows)
+
+
+@pytest.fixture(scope="module")
+def words() -> Vocabulary:
+    return vocabulary(art(), glossary(art()))
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Vocabulary:
+    found = Vocabulary.of_model(BUNDLED)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unknown"),
+    [
+        ("", []),
+        ("A CAT'S dog", []),
+        ("a cat and a dog on a light blue background, noto style", []),
+        ("three bikes in the night sky", []),  # an everyday word, a plural, a ground
+        ("my cat, please!", []),
+        ("a corgi and a cat", ["corgi"]),
+        ("Zorgon cat zorgon, a zorgon", ["Zorgon", "zorgon"]),
+        ("a naïve café", ["naïve", "café"]),
+        ("cat 🚀 42 ?!", []),
+        ("racing", []),
+        ("猫", []),
+        ("草地上的三只小狗", []),
+        ("两本橙色书本，noto 风格", []),
+        ("粉色背景上的猫和火箭", []),
+        ("猫在狗的左边，蓝色到白色渐变背景", []),
+        ("一只红色的榴莲", ["榴莲"]),
+        ("榴莲和猫和榴莲", ["榴莲"]),
+        ("火龙果", ["火龙果"]),  # neither fire nor a dragon
+        ("猫骑自行车 riding", ["骑", "riding"]),
+    ],
+)
+def test_words_that_were_never_learned_are_told(words: Vocabulary, prompt: str, unknown: list[str]) -> None:
+    assert list(words.unknown(prompt)) == unknown
+
+
+def test_captions_have_no_unknown_word(words: Vocabulary) -> None:
+    """Of every kind of scene, in both languages."""
+    drawn, mixture = art(), Mixture(counted=0.3, paired=0.4, backdrop=0.2, recolour=0.3, tiny=0.1)
+    captions = [stage(drawn, n % len(LABELS), np.random.default_rng((2, n)), mixture)[1] for n in range(2000)]
+    assert [text for text in captions if words.unknown(text)] == []
+    assert sum(not text.isascii() for text in captions) > 300
+
+
+def test_no_prompt_that_the_studio_offers_has_one(bundled: Vocabulary) -> None:
+    offered = [*PROMPTS, *(prompt for prompts in example_prompts().values() for prompt in prompts)]
+    assert {prompt: found for prompt in offered if (found := bundled.unknown(prompt))} == {}
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("rokcet", ["rocket"]),
+        ("Rockets", ["rocket"]),
+        ("bycicle", ["bicycle"]),
+        ("dragonfruit", ["dragon"]),
+        ("firecat", ["fire"]),  # three letters may stand in any word
+        ("corgi", ["dog"]),
+        ("zebra", []),
+        ("柯基犬", ["狗"]),
+        ("橙色书", ["橙色书本"]),
+        ("榴莲", []),
+    ],
+)
+def test_something_like_it_is_named(words: Vocabulary, word: str, near: list[str]) -> None:
+    assert list(words.near(word)) == near
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("cat", ["cat", "black cat", "cat face"]),
+        ("CAT  f", ["cat face"]),
+        ("bike", ["bicycle"]),  # as it is called every day
+        ("rac", ["horse racing"]),
+        ("ocke", ["rocket"]),
+        ("tag", [label for label, _ in sorted(LABELS)]),  # a synonym's word
+        ("猫", ["cat", "black cat", "cat face"]),
+        ("火", ["fire", "rocket"]),
+        ("nothing", []),
+        ("\\d{", []),
+    ],
+)
+def test_names_are_found_by_what_is_typed(words: Vocabulary, query: str, found: list[str]) -> None:
+    names = [name.en[0] for name in words.find(query, 20)]
+    assert sorted(names) == sorted(found)
+    assert names[:1] == found[:1]
+
+
+def test_all_names_are_listed_once_page_by_page(bundled: Vocabulary) -> None:
+    pages = [bundled.find("", 100, first) for first in range(0, len(bundled.names) + 100, 100)]
+    assert not pages[-1]
+    listed = [name for page in pages for name in page]
+    assert sorted(listed, key=lambda name: name.en) == sorted(bundled.names, key=lambda name: name.en)
+    assert len({name.en[0][0] for name in pages[0]}) > 10  # a sample, not those with an A
+    assert [*bundled.find("cat", 3), *bundled.find("cat", 3, 3)] == bundled.find("cat", 6)
+
+
+def test_only_the_first_words_are_quoted() -> None:
+    assert quoted(["one", "two"]) == "“one”, “two”"
+    assert quoted(list("abcdefghij")).count("“") == QUOTED
+    assert quoted(list("abcdefghij")).endswith(", …")
+
+
+def test_kinds_are_of_labels_that_there_are_and_of_words_that_are_not_known(bundled: Vocabulary) -> None:
+    labels = {name.en[0].lower() for name in bundled.names}
+    assert KINDS.keys() <= labels
+    assert bundled.kinds == kinds(labels)
+    assert [word for word in bundled.kinds if not bundled.unknown(word)] == []
+    assert kinds({"dog"}).items() >= {"corgi": "dog", "柯基": "dog"}.items()
+    assert set(kinds({"dog"}).values()) == {"dog"}
+
+
+def test_one_s_own_art_is_its_own_vocabulary() -> None:
+    own = replace(art(), origin="own")
+    assert vocabulary(own, glossary(own)).kinds == {}
+
+
+def test_any_prompt_is_read_at_once(bundled: Vocabulary) -> None:
+    for prompt in ("榴" * 100_000, "zorgon " * 20_000, "{" * 10_000, "猫榴" * 50_000):
+        assert len(bundled.unknown(prompt)) <= 500
+
+
+def test_what_is_saved_is_read_again(words: Vocabulary, tmp_path: Path) -> None:
+    assert Vocabulary.of_model(tmp_path) is None
+    words.save(tmp_path / VOCABULARY)
+    words.glossary.save(tmp_path / GLOSSARY)
+    again = Vocabulary.of_model(tmp_path)
+    assert again is not None
+    assert (again.names, again.words, again.kinds) == (words.names, words.words, words.kinds)
+    assert again.unknown("bikes and corgis") == ("corgis",)
+    (tmp_path / GLOSSARY).unlink()
+    assert Vocabulary.of_model(tmp_path) is not None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"names": [{"en": ["cat"], "zh": "猫"}]},
+        {"names": [{"en": [3], "zh": []}]},
+        {"names": [{"en": [], "zh": ["猫"]}]},
+        {"names": [{"zh": []}]},
+        {"names": ["cat"]},
+        {"names": {"cat": "猫"}},
+        {"words": [""]},
+        {"words": None},
+        {"kinds": {"corgi": 3}},
+        {"kinds": ["corgi"]},
+    ],
+)
+def test_what_is_no_vocabulary_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    right = {"names": [{"en": ["cat"], "zh": ["猫"]}], "words": ["two"], "kinds": {"lynx": "cat"}}
+    path = tmp_path / VOCABULARY
+    path.write_text(json.dumps(right), encoding="utf-8")
+    assert Vocabulary.load(path).names == (Name(("cat",), ("猫",)),)
+    path.write_text(json.dumps(right | wrong), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"vocabulary\.json"):
+        Vocabulary.load(path)

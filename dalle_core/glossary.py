@@ -14,8 +14,8 @@ from pathlib import Path
 
 from dalle_core.checkpoints import read_json, write_json
 from dalle_core.errors import CheckpointError
-from dalle_core.everyday import Everyday, named
-from dalle_core.phrases import HUE_ZH, MEASURE
+from dalle_core.everyday import Everyday, bare, named
+from dalle_core.phrases import HUE_ZH, MEASURE, readings
 from dalle_core.wording import plain, several
 
 GLOSSARY = "glossary.json"  # in a model's folder, where it has one
@@ -43,6 +43,7 @@ class Glossary:
         things = [pair for pair in self.names.items() if pair[0] == pair[1] or _CHINESE.search(pair[0])]
         self._several = several({name for pair in things for name in pair})
         self._meant = set(self.names.values())
+        self._begin = {name.split(" and ")[0] for name in self._several if " and " in name}
         self._chinese = self.names | self.everyday.words
         self._longest = max(map(len, self._chinese), default=0)
 
@@ -53,13 +54,22 @@ class Glossary:
 
     def worded(self, prompt: str) -> str:
         """The prompt as captions would word it, its names left as they are; but “four mice” as 四个mouse, and “mice” as
-        三个mouse.
+        三个mouse, and “a hammer and a boy” as “a hammer beside a boy” where a name begins with “hammer and”, which takes
+        its place otherwise.
 
         A plural is a rare word to a small transformer, and Chinese counts what keeps its name.
         """
-        text = self._counted(self.everyday.paired(plain(prompt, self._several)))
+        text = self._apart(self._counted(self.everyday.paired(plain(prompt, self._several))))
         count, one = self.everyday.several(text)
         return f"{' 两三四'[count - 1]}个{one}" if count else text
+
+    def _apart(self, text: str) -> str:
+        for way in readings(text):
+            names = [bare(phrase.text).lower() for phrase in way]
+            joined = f"{way[0].text} and "
+            if text.startswith(joined) and self._begin & {self.everyday.words.get(name, name) for name in names}:
+                return f"{way[0].text} beside {text.removeprefix(joined)}"
+        return text
 
     def _counted(self, text: str) -> str:
         if not (found := _COUNTED.fullmatch(text)):

@@ -150,6 +150,30 @@ def test_what_is_not_counted_or_not_known_stays(prompt: str) -> None:
     assert PLURALS.worded(prompt) == prompt
 
 
+@pytest.mark.parametrize(
+    ("prompt", "worded"),
+    [
+        ("a hammer and a boy", "a hammer beside a boy"),
+        ("boy & red hammer, noto style", "a boy beside a red hammer, noto style"),
+        ("a mallet and a key on a blue background", "a mallet beside a key on a blue background"),
+        ("a hammer above a boy", "a hammer above a boy"),
+        ("a boy and a pick", "a boy and a pick"),  # no name begins with it
+        ("a jackhammer and a boy", "a jackhammer and a boy"),
+        ("hammer and pick", "hammer and pick"),
+        ("a hammer and pick", "a hammer and pick"),
+        ("two hammers", "两个hammer"),
+        ("a hammer on the left, a boy on the right", "a hammer on the left, a boy on the right"),
+        ("锤子和男孩", "锤子和男孩"),
+    ],
+)
+def test_what_a_name_begins_with_is_not_joined_by_and(prompt: str, worded: str) -> None:
+    """“hammer and” is mostly followed by “pick”, which is what is painted then."""
+    names = {"hammer and pick": "hammer and pick", "hammers": "hammer"}
+    reading = Glossary(names, Everyday({"mallet": "hammer"}, {"hammers": "hammer"}))
+    assert reading.worded(prompt) == worded
+    assert reading.worded(worded) == worded
+
+
 def test_a_tokenizer_reads_by_it(tmp_path: Path) -> None:
     plain = train_tokenizer(["cat and panda", "猫和熊猫", "红色的猫"] * 4, 400, 12)
     reading = TextTokenizer(plain.library, 12, NAMES)

@@ -54,8 +54,8 @@ class Glossary:
 
     def worded(self, prompt: str) -> str:
         """The prompt as captions would word it, its names left as they are; but “four mice” as 四个mouse, and “mice” as
-        三个mouse, and “a hammer and a boy” as “a hammer beside a boy” where a name begins with “hammer and”, which takes
-        its place otherwise.
+        三个mouse, and “a hammer and a boy” as “a hammer beside a boy” where a name begins with “hammer and”: that would
+        be painted.
 
         A plural is a rare word to a small transformer, and Chinese counts what keeps its name.
         """

@@ -15,6 +15,7 @@ from zlib import crc32
 
 from dalle_core.checkpoints import read_json, write_json
 from dalle_core.errors import CheckpointError
+from dalle_core.everyday import bare
 from dalle_core.glossary import GLOSSARY, Glossary
 from dalle_core.phrases import HUE_ZH, MEASURE
 
@@ -23,6 +24,7 @@ WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+(?:['’][^\W\d_\u3400-\u9fff]+)*")
 _OWN = re.compile(r"['’]s?$")  # a cat's
 HAN = re.compile(r"[\u3400-\u9fff]+")
 READABLE = 1000  # characters of a prompt that are looked at; a longer one is cut long before
+MOST_THINGS = 2  # that are put together in one of the pictures that it learns from
 QUOTED = 6  # words in one sentence
 _CLOSE, _CLOSE_LONG, _LONG = 0.79, 0.7, 7  # of the letters of two words, by which one may be the other misspelt
 _LONGER = 1  # letters that it may be longer or shorter then
@@ -32,6 +34,11 @@ UNLIKE = 10  # of a name that has nothing of a query
 _NAMED = 4  # letters that a name has at least, to be looked for in a longer word
 
 # Of these a sentence is built; to a model that paints things they tell nothing, and nobody expects them to.
+_BETWEEN = re.compile(
+    r"[,，、;；]|\b(?:and|with|beside|next to|above|over|below|under|(?:to the )?(?:left|right) of|on|in|at|against)\b|"
+    "[和与在]|旁边|[左右上下][边面]"
+)  # things and grounds
+_COUNT = re.compile(f"^(?:(?:two|three|four|[234]) |[一两二三四1-4]{MEASURE})?(?:{HUE_ZH}的?)?")
 _SMALL = re.compile(
     "an?|the|and|or|of|in|on|at|to|from|by|with|into|onto|for|as|so|is|are|be|am|was|being|has|have|having|its?|i|me|my|"
     "we|our|you|your|he|him|his|she|her|they|them|their|this|that|these|those|some|any|each|very|just|please|one|who|"
@@ -73,17 +80,50 @@ class Vocabulary:
 
     # --- what a prompt holds ---
 
+    def notes(self, prompt: str) -> tuple[str, ...]:
+        """What the artist should know of a prompt, a sentence each."""
+        unknown = self.unknown(prompt)
+        words = f"Words that the model has not learned: {quoted(unknown)}" if unknown else ""
+        return tuple(filter(None, (words, self.crowded(prompt))))
+
+    def crowded(self, prompt: str) -> str:
+        """Of a prompt that puts more things together than pictures have."""
+        things = self.things(prompt)
+        if len(things) <= MOST_THINGS:
+            return ""
+        return f"The model paints two different things at most. Some of these will be missing: {quoted(things)}"
+
     def unknown(self, prompt: str) -> tuple[str, ...]:
         """Words of a prompt that the model never learned, as they are written there, each once."""
         said = prompt[:READABLE]
         read = self.glossary.read(self.glossary.worded(said))
         strange = [word for word in WORD.findall(read) if not self._knows(word.lower())]
-        strange += [part for run in HAN.findall(read) for part in self._unknown_in(run)]
+        as_written = "".join(self._unknown_han(said))  # a name of which a part was read otherwise is known
+        strange += [part for part in self._unknown_han(read) if set(part) & set(as_written)]
         strange = [word for word in dict.fromkeys(strange) if word in said]  # and not by how it was read
         return tuple(sorted(strange, key=said.index))
 
+    def things(self, prompt: str) -> tuple[str, ...]:
+        """Labels of the different things that a prompt puts together, in its order."""
+        text = self.glossary.read(self.glossary.worded(prompt[:READABLE])).lower()
+        parts = [part for chunk in self._whole.split(text) for part in self._parts_of(chunk)]
+        return tuple(dict.fromkeys(filter(None, map(self._label_of, parts))))
+
+    def _parts_of(self, chunk: str) -> list[str]:
+        return [chunk] if self._whole.fullmatch(chunk) else _BETWEEN.split(chunk)
+
+    def _label_of(self, part: str) -> str:
+        """Of a phrase that is a thing and nothing else; empty for any other."""
+        name = bare(_COUNT.sub("", part.strip(" .!。！的")))
+        name = self.glossary.everyday.plurals.get(name, name)
+        name = self.glossary.everyday.words.get(name, name)
+        return name if name in self._by_label else self._by_chinese.get(name, "")
+
     def _knows(self, word: str) -> bool:
         return bool(_SMALL.fullmatch(word)) or _OWN.sub("", word) in self._english
+
+    def _unknown_han(self, text: str) -> list[str]:
+        return [part for run in HAN.findall(text) for part in self._unknown_in(run)]
 
     def _unknown_in(self, run: str) -> list[str]:
         """Parts of an unbroken row of characters that no names and words make up. A name of one character beside such a
@@ -173,6 +213,16 @@ class Vocabulary:
     @cached_property
     def _by_label(self) -> dict[str, Name]:
         return {name.en[0].lower(): name for name in self.names}
+
+    @cached_property
+    def _whole(self) -> re.Pattern[str]:
+        """Labels that hold what things are put together by."""
+        labels = sorted(filter(_BETWEEN.search, self._by_label), key=len, reverse=True)
+        return re.compile(f"({'|'.join(map(re.escape, labels)) or '(?!)'})")
+
+    @cached_property
+    def _by_chinese(self) -> dict[str, str]:
+        return {text: name.en[0].lower() for name in self.names for text in name.zh[:1]}
 
     @cached_property
     def _texts(self) -> tuple[str, ...]:

@@ -59,12 +59,15 @@ def expansion_payload(studio: Studio, prompt: str) -> Payload:
 
 
 def unlearned_payload(studio: Studio, prompt: str) -> Payload:
-    """Words that the model never learned, of a template those of its first variation, and what is near them."""
+    """Words that the model never learned, of a template those of its first variation, and what is near them; and
+    whether there is too much in it.
+    """
     vocabulary = studio.vocabulary()
     if vocabulary is None:
         return {}
     said = studio.prompts.read(prompt).expansion(0) if is_template(prompt) else prompt
-    return {"unlearned": [{"word": word, "near": vocabulary.near(word)} for word in vocabulary.unknown(said)[:QUOTED]]}
+    unlearned = [{"word": word, "near": vocabulary.near(word)} for word in vocabulary.unknown(said)[:QUOTED]]
+    return {"unlearned": unlearned, "crowded": vocabulary.crowded(said)}
 
 
 def names_payload(studio: Studio, query: str, first: int) -> Payload:

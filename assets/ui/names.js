@@ -59,11 +59,12 @@
       this.box = box;
     }
 
-    show(words) {
+    show(words, crowded) {
       const helped = words.filter(({ near }) => near.length);
-      this.box.hidden = !words.length;
+      this.box.hidden = !words.length && !crowded;
       const listed = words.flatMap(({ word }, i) => [i ? SEPARATOR : " ", make("b", { text: word })]);
-      this.box.replaceChildren(make("p", {}, t("The model has not learned:"), ...listed), ...helped.map(each => this.line(each)));
+      const told = words.length ? [make("p", {}, t("The model has not learned:"), ...listed), ...helped.map(each => this.line(each))] : [];
+      this.box.replaceChildren(...told, ...(crowded ? [make("p", { text: t(crowded) })] : []));
     }
 
     line({ word, near }) {

@@ -42,7 +42,7 @@
       const answer = prompt.trim() ? await this.ask(prompt) : {};
       if (question !== this.asked) return;
       this.show(answer);
-      this.unlearned.show(answer.unlearned ?? []);
+      this.unlearned.show(answer.unlearned ?? [], answer.crowded ?? "");
     }
 
     /* Of a prompt without marks the studio has only words to tell, which can wait. */

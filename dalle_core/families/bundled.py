@@ -29,7 +29,7 @@ from dalle_core.quantizers import split_digits
 from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import TextTokenizer
 from dalle_core.transformer import DecodeState, Outline, Transformer
-from dalle_core.vocabulary import VOCABULARY, Vocabulary, quoted
+from dalle_core.vocabulary import VOCABULARY, Vocabulary
 
 PROTOTYPES = "prototypes.safetensors"  # where a model has them
 IMAGE_TOKENIZER = "image_tokenizer"  # in a config: whose the dVAE is, where it is not this project's own
@@ -83,8 +83,8 @@ class BundledModel:
             for text in encoded
             if text.cut
         )
-        if self.vocabulary and (unknown := self.vocabulary.unknown(prompts[0])):
-            notes += (f"Words that the model has not learned: {quoted(unknown)}",)
+        if self.vocabulary is not None:
+            notes += self.vocabulary.notes(prompts[0])
         return Conditioning(tuple(prompts), self._told(worded), notes)
 
     @torch.inference_mode()

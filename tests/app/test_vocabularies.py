@@ -23,6 +23,9 @@ WORDS = Vocabulary(
 )
 
 
+NOTHING = {"unlearned": [], "crowded": ""}
+
+
 @pytest.fixture
 def studio(tmp_path: Path) -> Iterator[Studio]:
     """Not started: nothing is loaded, and nothing needs to be."""
@@ -44,10 +47,11 @@ def ask(studio: Studio) -> Any:
 
 
 def test_words_of_a_prompt_that_were_not_learned_come_with_others(ask: Any) -> None:
-    assert ask("read_prompt", prompt="a red cat") == {"unlearned": []}
+    assert ask("read_prompt", prompt="a red cat") == NOTHING
     answer = ask("read_prompt", prompt="a red lynx, zorgon")
-    assert answer == {"unlearned": [{"word": "lynx", "near": ("cat",)}, {"word": "zorgon", "near": ()}]}
-    assert ask("read_prompt", prompt="") == {"unlearned": []}
+    assert answer["unlearned"] == [{"word": "lynx", "near": ("cat",)}, {"word": "zorgon", "near": ()}]
+    assert ask("read_prompt", prompt="") == NOTHING
+    assert "at most" in ask("read_prompt", prompt="thing 1, thing 2 and thing 3")["crowded"]
 
 
 def test_of_a_template_they_are_those_of_its_first_variation(ask: Any) -> None:
@@ -70,7 +74,7 @@ def test_names_come_page_by_page(ask: Any) -> None:
 def test_whatever_a_browser_sends_is_answered(ask: Any, first: object) -> None:
     assert ask("find_names", query=["thing"], first=first)["more"] is True
     assert ask("find_names", query="thing" * 100_000)["names"] == []
-    assert ask("read_prompt", prompt={"a": 3}) == {"unlearned": []}
+    assert ask("read_prompt", prompt={"a": 3}) == NOTHING
 
 
 def test_a_model_that_does_not_say_has_no_words(studio: Studio, ask: Any) -> None:

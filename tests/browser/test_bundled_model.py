@@ -69,6 +69,10 @@ def test_what_it_never_learned_is_told_while_typing(
     page.get_by_role("button", name="bicycle instead of bycicle").click()
     expect(prompt).to_have_value("a dog and a bicycle, noto")
     expect(told).to_be_hidden()
+    prompt.fill("a cat, a dog and a bird")
+    expect(told).to_have_text(
+        "The model paints two different things at most. Some of these will be missing: “cat”, “dog”, “bird”"
+    )
     prompt.fill("a zorgon")
     expect(told).to_have_text("The model has not learned: zorgon")
     visitor.paint("a zorgon", count=1)

@@ -32,6 +32,7 @@ LABELS = (
     ("rocket", "火箭"),
     ("orange book", "橙色书本"),
     ("horse racing", "赛马"),
+    ("fork and knife", "刀叉"),
 )
 
 
@@ -80,17 +81,44 @@ def test_words_that_were_never_learned_are_told(words: Vocabulary, prompt: str, 
     assert list(words.unknown(prompt)) == unknown
 
 
+@pytest.mark.parametrize(
+    ("prompt", "things"),
+    [
+        ("a cat", ["cat"]),
+        ("a cat and a dog on the grass", ["cat", "dog"]),
+        ("a cat, a red dog, and three bikes, noto", ["cat", "dog", "bicycle"]),
+        ("two dogs above a cat next to a rocket", ["dog", "cat", "rocket"]),
+        ("cat, cat tag, noto style, blue background", ["cat"]),
+        ("a cat with a cat", ["cat"]),
+        ("a zorgon, a cat and a wibble", ["cat"]),
+        ("fork and knife, cat", ["fork and knife", "cat"]),
+        ("一只红色的猫、狗和两个火箭，蓝色背景", ["cat", "dog", "rocket"]),
+        ("猫在狗的左边", ["cat", "dog"]),
+        ("", []),
+    ],
+)
+def test_the_things_of_a_prompt_are_told_apart(words: Vocabulary, prompt: str, things: list[str]) -> None:
+    assert list(words.things(prompt)) == things
+
+
+def test_more_than_two_are_too_many(words: Vocabulary) -> None:
+    assert words.notes("a cat and a dog") == ()
+    unknown, crowded = words.notes("a zorgon, a cat, a dog and a rocket")
+    assert unknown == "Words that the model has not learned: “zorgon”"
+    assert crowded.endswith("missing: “cat”, “dog”, “rocket”")
+
+
 def test_captions_have_no_unknown_word(words: Vocabulary) -> None:
     """Of every kind of scene, in both languages."""
     drawn, mixture = art(), Mixture(counted=0.3, paired=0.4, backdrop=0.2, recolour=0.3, tiny=0.1)
     captions = [stage(drawn, n % len(LABELS), np.random.default_rng((2, n)), mixture)[1] for n in range(2000)]
-    assert [text for text in captions if words.unknown(text)] == []
+    assert [text for text in captions if words.notes(text)] == []
     assert sum(not text.isascii() for text in captions) > 300
 
 
 def test_no_prompt_that_the_studio_offers_has_one(bundled: Vocabulary) -> None:
     offered = [*PROMPTS, *(prompt for prompts in example_prompts().values() for prompt in prompts)]
-    assert {prompt: found for prompt in offered if (found := bundled.unknown(prompt))} == {}
+    assert {prompt: found for prompt in offered if (found := bundled.notes(prompt))} == {}
 
 
 @pytest.mark.parametrize(

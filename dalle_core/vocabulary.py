@@ -1,6 +1,6 @@
 """Which words a model has learned: the names of what it paints, by which it can be searched, and the words that it was
 told them in. A small model knows a few thousand words, and what it makes of any other is left to chance; so whoever
-writes a prompt is told which of its words those are, and what is near them.
+writes a prompt is told which of its words those are, and what to say instead.
 
 Knows words alone; how a prompt is read before it is encoded is its glossary's.
 """
@@ -15,38 +15,49 @@ from zlib import crc32
 
 from dalle_core.checkpoints import read_json, write_json
 from dalle_core.errors import CheckpointError
-from dalle_core.everyday import bare
+from dalle_core.everyday import bare, named
 from dalle_core.glossary import GLOSSARY, Glossary
 from dalle_core.phrases import HUE_ZH, MEASURE
+from dalle_core.segments import HAN, Segmenter
 
 VOCABULARY = "vocabulary.json"  # in a model's folder, where it has one
-WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+(?:['’][^\W\d_\u3400-\u9fff]+)*")
-_OWN = re.compile(r"['’]s?$")  # a cat's
-HAN = re.compile(r"[\u3400-\u9fff]+")
 READABLE = 1000  # characters of a prompt that are looked at; a longer one is cut long before
 MOST_THINGS = 2  # that are put together in one of the pictures that it learns from
 QUOTED = 6  # words in one sentence
-_CLOSE, _CLOSE_LONG, _LONG = 0.79, 0.7, 7  # of the letters of two words, by which one may be the other misspelt
-_LONGER = 1  # letters that it may be longer or shorter then
-_MISSPELT = 5  # letters that a word has at least, to be another misspelt: four are too often a word of its own
-_CLOSE_ZH = 0.6
-UNLIKE = 10  # of a name that has nothing of a query
-_NAMED = 4  # letters that a name has at least, to be looked for in a longer word
 
+_LETTERS = r"[^\W\d_\u3400-\u9fff]"
+WORD = re.compile(rf"(?<![\w/]){_LETTERS}+(?:['’-]{_LETTERS}+)*(?!['’-]?\d)(?!/)")  # no part of “3d” or “w/”
+_PARTS = re.compile(rf"{_LETTERS}+")
+_OWN = re.compile(r"['’]s?$")  # a cat's
 # Of these a sentence is built; to a model that paints things they tell nothing, and nobody expects them to.
+_SMALL = re.compile(
+    "an?|the|and|or|but|of|in|on|at|to|from|by|with|without|into|onto|for|as|so|is|are|be|am|was|being|has|have|having|"
+    "its?|i|me|my|we|our|you|your|he|him|his|she|her|they|them|their|this|that|these|those|some|any|each|every|all|both|"
+    "very|really|just|please|one|two|three|four|who|which|what|while|there|here|near|nearby|between|inside|outside|"
+    "through|around|among|across|along|against|towards?|after|before|behind|during|about|another|other|more|most|much|"
+    "many|few|lots?|no|not|made|want|give|show|draw|paint|picture|drawing|painting|illustration|image|photo|icon|emoji|"
+    "sticker|logo|style|can|could|would|like|looking|beautiful|lovely|pretty|nice|adorable|kawaii|cool|simple|let|do|"
+    r"does|\w|\w+n['’]t|(?:it|he|she|that|there|here|what|who|let|i|we|you|they)['’]\w+"
+)
 _BETWEEN = re.compile(
     r"[,，、;；]|\b(?:and|with|beside|next to|above|over|below|under|(?:to the )?(?:left|right) of|on|in|at|against)\b|"
     "[和与在]|旁边|[左右上下][边面]"
 )  # things and grounds
 _COUNT = re.compile(f"^(?:(?:two|three|four|[234]) |[一两二三四1-4]{MEASURE})?(?:{HUE_ZH}的?)?")
-_SMALL = re.compile(
-    "an?|the|and|or|of|in|on|at|to|from|by|with|into|onto|for|as|so|is|are|be|am|was|being|has|have|having|its?|i|me|my|"
-    "we|our|you|your|he|him|his|she|her|they|them|their|this|that|these|those|some|any|each|very|just|please|one|who|"
-    "which|while|there"
+_TOO_MANY = re.compile(
+    r"(?:^|\band |[,，、和]\s*)(?P<number>(?:five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundred|dozens?|"
+    r"(?:a|two) dozen|[5-9]|[1-9]\d+)(?= [a-z])|"
+    rf"(?:[一二三四]?[五六七八九十百][一二三四五六七八九]?|[5-9]|[1-9]\d+)(?={MEASURE}))",
+    re.IGNORECASE,
 )
-_SMALL_ZH = frozenset("大小的了着过地得是有很太和与跟在把被让给请我你他她它们这那上下里中边面吧吗呢啊")
-_DOING_ZH = frozenset("骑吃喝拿穿戴看睡坐站唱打抱追踢开跳飞跑走")  # words by themselves, known or not
-_COUNTED = {f"{number}{measure}" for number in "一二两三四" for measure in MEASURE.strip("[]")}
+_MANY = re.compile("five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundreds?|dozens?|numbers?")
+
+_CLOSE, _CLOSE_SHORT, _SHORT = 0.78, 0.85, 5  # of the letters of two words, by which one may be the other misspelt
+_LONGER = 1  # letters that it may be longer or shorter then
+_LEAST = 3  # letters of a word that may be misspelt, and of a name inside of a longer word
+_CLOSE_ZH, _LONGEST_ZH = 0.6, 8
+_SINGULAR = (("ies", "y"), ("ves", "f"), ("es", ""), ("s", ""))
+UNLIKE = 9  # of a name that has nothing of a query
 
 
 @dataclass(frozen=True)
@@ -58,9 +69,9 @@ class Name:
 
 
 class Vocabulary:
-    """`names` of what is painted, and `words` that captions have besides, of colours, counts, grounds; Chinese ones as
-    they stand in a sentence. `kinds` are words that were not learned, each with the label of something like it. A
-    prompt is read by the `glossary` first.
+    """`names` of what is painted, and `words` that captions have besides, of colours, counts, grounds. `kinds` are what
+    was not learned, each with what to say instead: the label of something like it, another word, or nothing. A prompt
+    is read by the `glossary` first.
     """
 
     def __init__(self, names: Sequence[Name], words: Iterable[str] = (), kinds: Mapping[str, str] | None = None,
@@ -83,25 +94,43 @@ class Vocabulary:
     def notes(self, prompt: str) -> tuple[str, ...]:
         """What the artist should know of a prompt, a sentence each."""
         unknown = self.unknown(prompt)
-        words = f"Words that the model has not learned: {quoted(unknown)}" if unknown else ""
-        return tuple(filter(None, (words, self.crowded(prompt))))
-
-    def crowded(self, prompt: str) -> str:
-        """Of a prompt that puts more things together than pictures have."""
-        things = self.things(prompt)
-        if len(things) <= MOST_THINGS:
-            return ""
-        return f"The model paints two different things at most. Some of these will be missing: {quoted(things)}"
+        words = (f"Words that the model has not learned: {quoted(unknown)}",) if unknown else ()
+        return words + self.limits(prompt)
 
     def unknown(self, prompt: str) -> tuple[str, ...]:
         """Words of a prompt that the model never learned, as they are written there, each once."""
         said = prompt[:READABLE]
-        read = self.glossary.read(self.glossary.worded(said))
-        strange = [word for word in WORD.findall(read) if not self._knows(word.lower())]
-        as_written = "".join(self._unknown_han(said))  # a name of which a part was read otherwise is known
-        strange += [part for part in self._unknown_han(read) if set(part) & set(as_written)]
-        strange = [word for word in dict.fromkeys(strange) if word in said]  # and not by how it was read
-        return tuple(sorted(strange, key=said.index))
+        strange = self._long_kinds.findall(said)
+        rest = self._long_names.sub(",", self._long_kinds.sub(",", said))
+        read = self.glossary.read(self.glossary.worded(rest))
+        strange += [_OWN.sub("", word) for word in WORD.findall(read) if not self._knows(word.lower())]
+        as_written = "".join(self._chinese.strange(said))  # a name of which a part was read otherwise is known
+        strange += [part for part in self._chinese.strange(read) if set(part) & set(as_written)]
+        found = {word.lower(): word for word in reversed(strange) if word in said}  # and not by how it was read
+        return tuple(sorted(found.values(), key=said.index))
+
+    def _knows(self, word: str) -> bool:
+        """Without its parts, if it is hyphenated; and what is told apart from its kind is not known."""
+        if _SMALL.fullmatch(word) or _MANY.fullmatch(word):
+            return True
+        word = _OWN.sub("", word)
+        if word in self.kinds:
+            return False
+        parts = _PARTS.findall(word)
+        return word in self._english or (len(parts) > 1 and all(map(self._knows, parts)))
+
+    def limits(self, prompt: str) -> tuple[str, ...]:
+        """What the model cannot put into a picture, a sentence each."""
+        things, told = self.things(prompt), list[str]()
+        if len(things) > MOST_THINGS:
+            told.append(
+                f"The model paints two different things at most. Some of these will be missing: {quoted(things)}"
+            )
+        said = prompt[:READABLE]
+        many = _TOO_MANY.search(said)
+        if many and not said[many.start("number") :].lower().startswith(self._numbered):
+            told.append(f"The model counts to four. It cannot tell how many this is: “{many['number']}”")
+        return tuple(told)
 
     def things(self, prompt: str) -> tuple[str, ...]:
         """Labels of the different things that a prompt puts together, in its order."""
@@ -119,100 +148,108 @@ class Vocabulary:
         name = self.glossary.everyday.words.get(name, name)
         return name if name in self._by_label else self._by_chinese.get(name, "")
 
-    def _knows(self, word: str) -> bool:
-        return bool(_SMALL.fullmatch(word)) or _OWN.sub("", word) in self._english
-
-    def _unknown_han(self, text: str) -> list[str]:
-        return [part for run in HAN.findall(text) for part in self._unknown_in(run)]
-
-    def _unknown_in(self, run: str) -> list[str]:
-        """Parts of an unbroken row of characters that no names and words make up. A name of one character beside such a
-        part belongs to it: there is fire in 火龙果, and a dragon, but it is a fruit.
-        """
-        best: list[tuple[int, int]] = [(0, 0)]  # to each place: how many are left over, and the last piece's length
-        for end in range(1, len(run) + 1):
-            ways = [(best[end - 1][0] + (run[end - 1] not in _SMALL_ZH), 0)]
-            starts = range(max(0, end - self._longest), end)
-            ways += [(best[start][0], end - start) for start in starts if run[start:end] in self._chinese]
-            best.append(min(ways, key=lambda way: (way[0], -way[1])))
-        pieces, end = list[tuple[str, bool]](), len(run)
-        while end:
-            length = best[end][1]
-            start = end - max(length, 1)
-            pieces.append((run[start:end], bool(length) or run[start] in _SMALL_ZH))
-            end = start
-        return _joined(pieces[::-1], self._grammar)
-
     # --- what is like it ---
 
     def near(self, word: str, most: int = 3) -> tuple[str, ...]:
-        """What to say instead of an unknown word: a thing of its kind, what is spelt almost so, names that it is made
-        of.
+        """What to say instead of an unknown word: a thing of its kind; else what it may be misspelt for, or the names
+        that it is made of.
         """
-        word = word.lower()
-        kind = [name for key, label in self.kinds.items() if key == word or (HAN.match(key) and key in word)
-                for name in self._called(label, word)]  # fmt: skip
-        if HAN.fullmatch(word):
-            inside = [name for name in self._chinese_names if len(name) > 1 and (name in word or word in name)]
-            ratios = [(SequenceMatcher(None, word, name).ratio(), name) for name in self._chinese_names]
-            spelt = [name for ratio, name in sorted(ratios, reverse=True) if ratio >= _CLOSE_ZH]
-        else:
-            spelt = self._misspelt(word)[:most]
-            inside = [
-                name
-                for name in self._spelt
-                if len(name) >= _NAMED and name != word and (word.startswith(name) or word.endswith(name))
-            ]
-        return tuple(dict.fromkeys([*kind, *spelt, *sorted(inside, key=len, reverse=True)]))[:most]
+        word = _OWN.sub("", word.lower())
+        if kind := self._kind(word):
+            return kind
+        if HAN.search(word):
+            return self._near_chinese(word)[:most]
+        return tuple(dict.fromkeys([*self._misspelt(word), *self._inside(word)]))[:most]
+
+    def _kind(self, word: str) -> tuple[str, ...]:
+        if word in self.kinds:
+            return self._called(self.kinds[word], word)
+        singulars = (word.removesuffix(end) + put for end, put in _SINGULAR if word.endswith(end))
+        kinds = (self.kinds[one] for one in singulars if self.kinds.get(one))
+        return tuple(self._plurals.get(kind, kind) for kind in kinds)[:1]
+
+    def _called(self, instead: str, word: str) -> tuple[str, ...]:
+        """In the language of a word, if it is a label."""
+        name = self._by_label.get(instead)
+        return name.zh[:1] if name and HAN.match(word) else tuple(filter(None, [instead]))
 
     def _misspelt(self, word: str) -> list[str]:
-        if len(word) < _MISSPELT:
+        if len(word) < _LEAST or word.endswith(("ing", "ed")):
             return []
         alike = [each for each in self._spelt if each[0] == word[0] and abs(len(each) - len(word)) <= _LONGER]
-        return get_close_matches(word, alike, cutoff=_CLOSE if len(word) < _LONG else _CLOSE_LONG)
+        swapped = [each for each in alike if sorted(each) == sorted(word)]
+        close = get_close_matches(word, alike, cutoff=_CLOSE_SHORT if len(word) <= _SHORT else _CLOSE)
+        return swapped or [each for each in close if len(word) > _LEAST and len(each) > _LEAST]
 
-    def _called(self, label: str, word: str) -> list[str]:
-        """The thing's label, in the language of a word."""
-        name = self._by_label.get(label)
-        return [] if name is None else list(name.zh[:1]) if HAN.match(word) else [label]
+    def _inside(self, word: str) -> list[str]:
+        """Names that a word begins or ends with, if the rest is a word, too."""
+        cuts = [(word[:at], word[at:]) for at in range(_LEAST, len(word) - _LEAST + 1)]
+        whole = [half for half in cuts if all(part in self._english for part in half)]
+        return [part for half in whole for part in half if part in self._spelt]
+
+    def _near_chinese(self, word: str) -> tuple[str, ...]:
+        if not 1 < len(word) <= _LONGEST_ZH:
+            return ()
+        inside = [name for name in self._chinese_names if len(name) > 1 and (name in word or word in name)]
+        shared = [name for name in self._chinese_names if len(set(name) & set(word)) > 1]
+        ratios = [(SequenceMatcher(None, word, name).ratio(), name) for name in shared]
+        spelt = [name for ratio, name in sorted(ratios, reverse=True) if ratio >= _CLOSE_ZH]
+        return tuple(dict.fromkeys([*spelt, *sorted(inside, key=len, reverse=True)]))
 
     def find(self, query: str, most: int, first: int = 0) -> list[Name]:
         """Names that are the query, then those of which it is a word, then those that begin with it, have a word that
-        does, or hold it; by labels before synonyms. For an empty one all names, mixed up, so that the first few are a
-        sample.
+        does, or hold it; labels before synonyms. What is like it where there is none. For an empty query all names,
+        mixed up, so that the first few are a sample.
         """
-        wanted = " ".join(query.lower().split())
+        wanted = named(_plain(query))
         if not wanted:
             return self._mixed[first : first + most]
-        ranks = [self._rank(name, wanted) for name in self.names]
-        ranked = [(rank, number) for number, rank in enumerate(ranks) if rank < UNLIKE]
-        return [self.names[number] for _, number in sorted(ranked)[first : first + most]]
+        one = self.glossary.everyday.plurals.get(wanted, wanted)
+        found = self._ranked(one)
+        for other in () if found else self.near(one):
+            found += [name for name in self._ranked(_plain(other)) if name not in found]
+        return found[first : first + most]
 
-    def _rank(self, name: Name, wanted: str) -> int:
-        """0 is best."""
-        labels = [text.lower() for text in (*name.en[:1], *name.zh[:1])]
-        synonyms = [text.lower() for text in (*name.en[1:], *name.zh[1:])] + self._said.get(labels[0], [])
-        return min(
-            [_how_unlike(text, wanted) for text in labels] + [_how_unlike(text, wanted) + 1 for text in synonyms]
-        )
+    def _ranked(self, wanted: str) -> list[Name]:
+        ranked = sorted((_rank(*said, wanted), number) for number, said in enumerate(self._said))
+        return [self.names[number] for rank, number in ranked if rank < UNLIKE]
 
     # --- tables ---
-
-    @cached_property
-    def _said(self) -> dict[str, list[str]]:
-        """What is said every day, by the label that it is read as."""
-        said: dict[str, list[str]] = {}
-        for word, label in self.glossary.everyday.words.items():
-            said.setdefault(label, []).append(word)
-        return said
 
     @cached_property
     def _mixed(self) -> list[Name]:
         return sorted(self.names, key=lambda name: crc32(name.en[0].encode()))
 
     @cached_property
+    def _said(self) -> list[tuple[list[str], list[str]]]:
+        """Of each name what it is called, and what else is said for it, every day's words among it."""
+        said: dict[str, list[str]] = {}
+        for word, label in self.glossary.everyday.words.items():
+            said.setdefault(label, []).append(word)
+        return [
+            (
+                [_plain(text) for text in (*name.en[:1], *name.zh[:1])],
+                [_plain(text) for text in (*name.en[1:], *name.zh[1:])] + said.get(name.en[0].lower(), []),
+            )
+            for name in self.names
+        ]
+
+    @cached_property
     def _by_label(self) -> dict[str, Name]:
         return {name.en[0].lower(): name for name in self.names}
+
+    @cached_property
+    def _numbered(self) -> tuple[str, ...]:
+        """What begins with a number that counts nothing."""
+        return tuple(text.lower() for text in self._texts if _TOO_MANY.match(text))
+
+    @cached_property
+    def _plurals(self) -> dict[str, str]:
+        return {one: many for many, one in self.glossary.everyday.plurals.items()}
+
+    @cached_property
+    def _by_chinese(self) -> dict[str, str]:
+        return {text: name.en[0].lower() for name in self.names for text in name.zh[:1]}
 
     @cached_property
     def _whole(self) -> re.Pattern[str]:
@@ -221,8 +258,18 @@ class Vocabulary:
         return re.compile(f"({'|'.join(map(re.escape, labels)) or '(?!)'})")
 
     @cached_property
-    def _by_chinese(self) -> dict[str, str]:
-        return {text: name.en[0].lower() for name in self.names for text in name.zh[:1]}
+    def _long_kinds(self) -> re.Pattern[str]:
+        """Those of several words, which are told as they stand: a guinea pig is no pig."""
+        kinds = [re.escape(kind) for kind in self.kinds if " " in kind]
+        return re.compile(rf"\b(?:{'|'.join(kinds) or '(?!)'})(?:s|es)?\b", re.IGNORECASE)
+
+    @cached_property
+    def _long_names(self) -> re.Pattern[str]:
+        """Those that hold what is not known by itself: table tennis."""
+        names = [
+            text for text in self._texts if " " in text and any(word in self.kinds for word in text.lower().split())
+        ]
+        return re.compile(rf"\b(?:{'|'.join(map(re.escape, names)) or '(?!)'})\b", re.IGNORECASE)
 
     @cached_property
     def _texts(self) -> tuple[str, ...]:
@@ -232,7 +279,9 @@ class Vocabulary:
 
     @cached_property
     def _english(self) -> frozenset[str]:
-        return frozenset(word for text in self._texts for word in WORD.findall(text.lower()))
+        """With the parts of those that are hyphenated."""
+        words = [word for text in self._texts for word in WORD.findall(text.lower())]
+        return frozenset(part for word in words for part in (word, *_PARTS.findall(word)))
 
     @cached_property
     def _spelt(self) -> tuple[str, ...]:
@@ -246,22 +295,17 @@ class Vocabulary:
 
     @cached_property
     def _chinese_names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(text for text in self._texts if HAN.fullmatch(text) and text not in self._grammar))
+        """Labels, and what is said for them every day."""
+        names = [text for name in self.names for text in name.zh[:1]]
+        texts = dict.fromkeys([*names, *self.glossary.everyday.words])
+        return tuple(text for text in texts if HAN.fullmatch(text))
 
     @cached_property
-    def _grammar(self) -> frozenset[str]:
-        """What no name begins or ends with."""
-        return frozenset(part for word in self.words for part in HAN.findall(word)) | _SMALL_ZH | _COUNTED
-
-    @cached_property
-    def _chinese(self) -> frozenset[str]:
+    def _chinese(self) -> Segmenter:
         """With names without their colour, which a prompt may change."""
         parts = [part for text in self._texts for part in HAN.findall(text)]
-        return frozenset([*parts, *(re.sub(f"^{HUE_ZH}的?", "", part) for part in parts)]) - {""} | self._grammar
-
-    @cached_property
-    def _longest(self) -> int:
-        return max(map(len, self._chinese), default=0)
+        bare_parts = (re.sub(f"^{HUE_ZH}的?", "", part) for part in parts)
+        return Segmenter({*parts, *filter(None, bare_parts)}, set(filter(HAN.fullmatch, self.kinds)))
 
     # --- files ---
 
@@ -276,7 +320,7 @@ class Vocabulary:
         try:
             names = [Name(_texts_of(each["en"], 1), _texts_of(each["zh"])) for each in found["names"]]
             words, kinds = _texts_of(found["words"]), dict(found["kinds"])
-            _texts_of([*kinds, *kinds.values()])
+            _texts_of([*kinds, *filter(None, kinds.values())])
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path.name}: expected names in English and Chinese, and words ({error})") from error
         return cls(names, words, kinds, glossary)
@@ -287,32 +331,34 @@ def quoted(words: Sequence[str]) -> str:
     return ", ".join(f"“{word}”" for word in words[:QUOTED]) + (", …" if len(words) > QUOTED else "")
 
 
-def _joined(pieces: Sequence[tuple[str, bool]], grammar: frozenset[str]) -> list[str]:
-    """The unknown ones of pieces in a row, each with the names of one character on either side of it."""
-    alone = grammar | _DOING_ZH
-    strange = [not known for _, known in pieces]
-    for order in (range(1, len(pieces)), range(len(pieces) - 2, -1, -1)):
-        for at in order:
-            beside, text = at - order.step, pieces[at][0]
-            joins = strange[beside] and pieces[beside][0] not in alone
-            strange[at] = strange[at] or (joins and len(text) == 1 and text not in alone)
-    parts, last = list[str](), ""
-    for (text, _), odd in zip(pieces, strange, strict=True):
-        if odd and last and not {text, last} & _DOING_ZH:
-            parts[-1] += text
-        elif odd:
-            parts.append(text)
-        last = text if odd else ""
-    return parts
+def _plain(text: str) -> str:
+    return " ".join(text.lower().replace("-", " ").split())
+
+
+def _rank(labels: list[str], synonyms: list[str], wanted: str) -> int:
+    """0 is best: a label that is the query."""
+    by_label = (0, 2, 3, 4, 7, UNLIKE)
+    by_synonym = (1, 5, 6, 6, 8, UNLIKE)
+    return min(
+        *(by_label[_how_unlike(text, wanted)] for text in labels),
+        *(by_synonym[_how_unlike(text, wanted)] for text in synonyms),
+        UNLIKE,
+    )
 
 
 def _how_unlike(text: str, wanted: str) -> int:
+    """The same, a word of it, its beginning, a word's beginning, inside of a word, nothing of it."""
     if text == wanted:
         return 0
     if wanted not in text:
-        return UNLIKE
-    words = f" {text} "
-    return 2 if f" {wanted} " in words else 4 if text.startswith(wanted) else 6 if f" {wanted}" in words else 8
+        return 5
+    if f" {wanted} " in f" {text} ":
+        return 1
+    if text.startswith(wanted):
+        return 2
+    if f" {wanted}" in text:
+        return 3
+    return 4 if len(wanted) > _LEAST or HAN.search(wanted) else 5
 
 
 def _texts_of(values: object, least: int = 0) -> tuple[str, ...]:

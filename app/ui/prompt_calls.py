@@ -59,15 +59,16 @@ def expansion_payload(studio: Studio, prompt: str) -> Payload:
 
 
 def unlearned_payload(studio: Studio, prompt: str) -> Payload:
-    """Words that the model never learned, of a template those of its first variation, and what is near them; and
-    whether there is too much in it.
+    """Words that the model never learned, of a template those of its first variations, and what to say instead; whether
+    there are others; and what else it cannot paint, a sentence each.
     """
     vocabulary = studio.vocabulary()
     if vocabulary is None:
         return {}
-    said = studio.prompts.read(prompt).expansion(0) if is_template(prompt) else prompt
-    unlearned = [{"word": word, "near": vocabulary.near(word)} for word in vocabulary.unknown(said)[:QUOTED]]
-    return {"unlearned": unlearned, "crowded": vocabulary.crowded(said)}
+    said = studio.prompts.read(prompt).first(SHOWN) if is_template(prompt) else [prompt]
+    words = list(dict.fromkeys(word for text in said for word in vocabulary.unknown(text)))
+    unlearned = [{"word": word, "near": vocabulary.near(word)} for word in words[:QUOTED]]
+    return {"unlearned": unlearned, "others": len(words) > QUOTED, "limits": vocabulary.limits(said[0])}
 
 
 def names_payload(studio: Studio, query: str, first: int) -> Payload:

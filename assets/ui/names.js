@@ -20,6 +20,7 @@
       const answer = await server.find_names({ query, first }).catch(() => ({ error: UNANSWERED }));
       if (question !== asked) return;
       const { names: found, more, count, error } = answer;
+      if (error) return setText(said, t(error));
       if (!first) row.replaceChildren();
       const focused = row.contains(document.activeElement);
       row.querySelector(".more-names")?.remove();
@@ -27,7 +28,7 @@
       row.append(...added);
       if (more) row.append(make("button", { type: "button", class: "link more-names", text: t("More"), onclick: () => look(row.querySelectorAll(".chip").length) }));
       if (focused) added[0]?.focus();
-      setText(said, error ? t(error) : !found ? t("This model does not say which words it has learned.") : found.length ? t("{count} things it can paint. Others are left to chance.", { count }) : t("Nothing by that name."));
+      setText(said, !found ? t("This model does not say which words it has learned.") : found.length ? t("{count} things it can paint. Others are left to chance.", { count }) : t("Nothing by that name."));
     }
 
     function chip(name) {
@@ -43,12 +44,12 @@
       search.focus();
       look();
     });
-    search.addEventListener("input", () => {
+    for (const moment of ["input", "compositionend"]) search.addEventListener(moment, event => {
       clearTimeout(timer);
-      timer = setTimeout(look, PAUSE);
+      if (!event.isComposing) timer = setTimeout(look, PAUSE);
     });
     list.addEventListener("keydown", event => {
-      if (event.key !== "Escape") return;
+      if (event.key !== "Escape" || event.isComposing) return;
       opener.click();
       opener.focus();
     });
@@ -59,12 +60,12 @@
       this.box = box;
     }
 
-    show(words, crowded) {
-      const helped = words.filter(({ near }) => near.length);
-      this.box.hidden = !words.length && !crowded;
+    show({ unlearned: words = [], others = false, limits = [] }) {
+      this.box.hidden = !words.length && !limits.length;
       const listed = words.flatMap(({ word }, i) => [i ? SEPARATOR : " ", make("b", { text: word })]);
-      const told = words.length ? [make("p", {}, t("The model has not learned:"), ...listed), ...helped.map(each => this.line(each))] : [];
-      this.box.replaceChildren(...told, ...(crowded ? [make("p", { text: t(crowded) })] : []));
+      const told = words.length ? [make("p", {}, t("The model has not learned:"), ...listed, ...(others ? [SEPARATOR, "…"] : []))] : [];
+      const helped = words.filter(({ word, near }) => near.length && places(word).test(promptBox()?.value ?? ""));
+      this.box.replaceChildren(...told, ...helped.map(each => this.line(each)), ...limits.map(text => make("p", { text: t(text) })));
     }
 
     line({ word, near }) {
@@ -73,9 +74,17 @@
     }
 
     replace(word, name) {
-      const box = promptBox(), at = box?.value.indexOf(word) ?? -1;
-      if (at >= 0) fillPrompt(box.value.slice(0, at) + name + box.value.slice(at + word.length));
+      const box = promptBox();
+      if (!box) return;
+      const an = /^[aeiou]/i.test(name) ? "an" : "a";
+      fillPrompt(box.value.replace(places(word), (_, article) => (article ? `${article[0]}${an.slice(1)} ` : "") + name));
     }
+  }
+
+  /* Where a word stands in a prompt, not as a part of another, with the article before it; in Chinese anywhere. */
+  function places(word) {
+    const said = word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    return CHINESE.test(word) ? new RegExp(`()${said}`, "g") : new RegExp(`(?<![\\p{L}\\p{N}-])(?:(an?) )?(?<![\\p{L}\\p{N}-])${said}(?![\\p{L}\\p{N}-])`, "giu");
   }
 
   Object.assign(dalleStudio, { names, Unlearned });

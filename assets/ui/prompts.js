@@ -3,7 +3,7 @@
 "use strict";
 
 (() => {
-  const { make, setText, promptBox, fillPrompt, whenThere, UNANSWERED } = dalleStudio.tools;
+  const { make, setText, promptBox, fillPrompt, whenThere, announce, UNANSWERED } = dalleStudio.tools;
   const { t } = dalleWords;
   const PAUSE = 250; // ms after the last key before the studio is asked
   let marked = 0, markedOf = ""; // the variation that Paint takes, and of which prompt
@@ -24,8 +24,17 @@
       this.grid.addEventListener("click", paintGrid);
       this.opener.addEventListener("click", () => this.showWildcards());
       for (const button of element.querySelectorAll("[data-by]")) button.addEventListener("click", () => this.vary(button.dataset.by));
-      document.addEventListener("input", event => { if (event.target === promptBox()) this.later(); });
+      for (const moment of ["input", "compositionend"]) document.addEventListener(moment, event => { if (event.target === promptBox() && !event.isComposing) this.later(); });
+      announce.addEventListener("news", ({ detail }) => this.follow(detail.status));
       whenThere(promptBox, () => this.look());
+    }
+
+    /* Another model has learned other words. */
+    follow(status) {
+      if (status?.state !== "ready" || status.model === this.model) return;
+      this.model = status.model;
+      this.prompt = undefined;
+      this.look();
     }
 
     later() {
@@ -42,7 +51,7 @@
       const answer = prompt.trim() ? await this.ask(prompt) : {};
       if (question !== this.asked) return;
       this.show(answer);
-      this.unlearned.show(answer.unlearned ?? [], answer.crowded ?? "");
+      this.unlearned.show(answer);
     }
 
     /* Of a prompt without marks the studio has only words to tell, which can wait. */
@@ -100,8 +109,10 @@
       const box = promptBox();
       if (!box) return;
       const [start, end] = [box.selectionStart ?? box.value.length, box.selectionEnd ?? box.value.length];
-      const before = box.value.slice(0, start);
-      fillPrompt(`${before}${spaced && before && !/\s$/.test(before) ? " " : ""}${name}${box.value.slice(end)}`);
+      const before = box.value.slice(0, start), after = box.value.slice(end);
+      const put = `${spaced && /[^\s{|]$/.test(before) ? " " : ""}${name}`;
+      fillPrompt(`${before}${put}${spaced && /^[\p{L}\p{N}]/u.test(after) ? " " : ""}${after}`);
+      box.setSelectionRange(start + put.length, start + put.length);
       this.look();
     }
   }

@@ -13,7 +13,7 @@ from app.settings import Settings
 from app.studio import Studio
 from app.ui.prompt_calls import NAMES_SHOWN, prompt_calls
 from app.vocabularies import vocabulary_of
-from dalle_core.vocabulary import VOCABULARY, Name, Vocabulary
+from dalle_core.vocabulary import QUOTED, VOCABULARY, Name, Vocabulary
 from tests.fakes import fake_settings
 
 WORDS = Vocabulary(
@@ -23,7 +23,7 @@ WORDS = Vocabulary(
 )
 
 
-NOTHING = {"unlearned": [], "crowded": ""}
+NOTHING = {"unlearned": [], "others": False, "limits": ()}
 
 
 @pytest.fixture
@@ -51,12 +51,15 @@ def test_words_of_a_prompt_that_were_not_learned_come_with_others(ask: Any) -> N
     answer = ask("read_prompt", prompt="a red lynx, zorgon")
     assert answer["unlearned"] == [{"word": "lynx", "near": ("cat",)}, {"word": "zorgon", "near": ()}]
     assert ask("read_prompt", prompt="") == NOTHING
-    assert "at most" in ask("read_prompt", prompt="thing 1, thing 2 and thing 3")["crowded"]
+    (limit,) = ask("read_prompt", prompt="thing 1, thing 2 and thing 3")["limits"]
+    assert "at most" in limit
+    many = ask("read_prompt", prompt="aa bb cc dd ee ff gg")
+    assert (len(many["unlearned"]), many["others"]) == (QUOTED, True)
 
 
-def test_of_a_template_they_are_those_of_its_first_variation(ask: Any) -> None:
-    answer = ask("read_prompt", prompt="a {red|zorgon} {lynx|cat}")
-    assert [each["word"] for each in answer["unlearned"]] == ["lynx"]
+def test_of_a_template_they_are_those_of_its_first_variations(ask: Any) -> None:
+    answer = ask("read_prompt", prompt="a {red|zorgon} {cat|lynx}")
+    assert [each["word"] for each in answer["unlearned"]] == ["lynx", "zorgon"]
     assert answer["count"] == "4"
     assert "never closed" in ask("read_prompt", prompt="{red|lynx")["error"]
 

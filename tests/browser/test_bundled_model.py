@@ -69,6 +69,18 @@ def test_what_it_never_learned_is_told_while_typing(
     page.get_by_role("button", name="bicycle instead of bycicle").click()
     expect(prompt).to_have_value("a dog and a bicycle, noto")
     expect(told).to_be_hidden()
+    prompt.fill("A ham, a hamburger and a Ham")  # its article goes along, and no part of another word does
+    page.get_by_role("button", name="bacon instead of ham").click()
+    expect(prompt).to_have_value("A bacon, a hamburger and a bacon")
+    prompt.fill("an emu")
+    page.get_by_role("button", name="flamingo instead of emu").click()
+    expect(prompt).to_have_value("a flamingo")
+    prompt.fill("一只榴莲")
+    page.get_by_role("button", name="菠萝 instead of 榴莲").click()
+    expect(prompt).to_have_value("一只菠萝")
+    prompt.fill("{a cat|a crimson cat}")  # the second variation's
+    page.get_by_role("button", name="red instead of crimson").click()
+    expect(prompt).to_have_value("{a cat|a red cat}")
     prompt.fill("a cat, a dog and a bird")
     expect(told).to_have_text(
         "The model paints two different things at most. Some of these will be missing: “cat”, “dog”, “bird”"
@@ -100,6 +112,11 @@ def test_its_names_are_searched_and_put_into_the_prompt(
     page.locator("#prompt textarea").fill("a red ")
     names.get_by_role("button", name="bicycle").click()
     expect(page.locator("#prompt textarea")).to_have_value("a red bicycle")
+    page.locator("#prompt textarea").fill("a  house")
+    page.locator("#prompt textarea").evaluate("box => box.setSelectionRange(2, 2)")
+    names.get_by_role("button", name="bicycle").click()
+    names.get_by_role("button", name="motorcycle").click()
+    expect(page.locator("#prompt textarea")).to_have_value("a bicycle motorcycle house")
     search.fill("zorgon")
     expect(names).to_contain_text("Nothing by that name.")
     search.press("Escape")

@@ -9,13 +9,20 @@ from dalle_core.phrases import MEASURE
 
 HAN = re.compile(r"[\u3400-\u9fff]+")
 
-# Of these a sentence is built, or they say of a thing how it is in a way that anything can be.
-_SMALL = frozenset("天大小的了着过地得是有很太超和与跟在从把被让给请我你他她它们这那上下里中前后边面旁时没吧吗呢啊")
+# Of these a sentence is built, or they say of a thing how it is in a way that anything can be, or what it does.
+_SMALL = frozenset(
+    "天大小老新色的了着过地得是有很太超和与跟在从把被让给请我你他她它们这那上下里中前后边面旁时没吧吗呢啊人脸头们底版款式风"
+    "一二两三四五六七八九十百千万几半双多骑吃喝拿穿戴看睡坐站唱弹拉打抱背举捧撑趴追踢开跳飞跑走画跳舞"
+)
 _COLOURS = frozenset("红橙黄绿青蓝紫粉棕黑白灰深浅淡")
-_PHRASES = frozenset(["非常", "特别", "前面", "后面", "里面", "外面", "可爱的", "漂亮的", "想要", "画一个", "画一只"])
+_PHRASES = frozenset({
+    "非常", "特别", "前面", "后面", "里面", "外面", "可爱", "漂亮", "好看", "美丽", "想要", "开心", "快乐",
+    "高兴", "悲伤", "贴纸", "图标", "卡通", "表情", "表情包", "插画", "头像", "扁平", "简约", "纯色", "背景",
+    "彩色", "七彩", "五彩", "彩虹色", "天空", "天空中", "天上", "空中", "海里", "海中", "水里", "水中", "海边",
+    "天气"
+})  # fmt: skip
 _MEASURES = f"{MEASURE.strip('[]')}碗枚副扇间栋家套道轮株枝盘盒罐袋面卷盆排壶阵滴篮筐群堆对双些"
 _COUNTED = frozenset(f"{number}{measure}" for number in "一二两三四几五六七八九十百" for measure in _MEASURES)
-_DOING = frozenset("骑吃喝拿穿戴看睡坐站唱打抱追踢开跳飞跑走画")  # words by themselves, known or not
 
 
 class Segmenter:
@@ -31,7 +38,7 @@ class Segmenter:
         """The parts of a text that no known words make up, in order. A name of one character beside such a part belongs
         to it: there is fire in 火龙果, and a dragon, but it is a fruit.
         """
-        return [part for row in HAN.findall(text) for part in _joined(self._pieces(row), self._grammar | _DOING)]
+        return [part for row in HAN.findall(text) for part in _joined(self._pieces(row), self._grammar)]
 
     def _pieces(self, row: str) -> list[tuple[str, bool]]:
         """Each with whether it is known: words that leave the fewest characters over, and as few of them as do."""
@@ -61,7 +68,7 @@ def _joined(pieces: Sequence[tuple[str, bool]], alone: Collection[str]) -> list[
             strange[at] = strange[at] or (joins and len(text) == 1 and text not in alone)
     parts, open_part = list[str](), False
     for (text, _), odd in zip(pieces, strange, strict=True):
-        joinable = len(text) == 1 and text not in _DOING
+        joinable = len(text) == 1
         if odd and open_part and joinable:
             parts[-1] += text
         elif odd:

@@ -26,7 +26,7 @@ MOST_THINGS = 2  # that are put together in one of the pictures that it learns f
 QUOTED = 6  # words in one sentence
 
 _LETTERS = r"[^\W\d_\u3400-\u9fff]"
-WORD = re.compile(rf"(?<![\w/]){_LETTERS}+(?:['’-]{_LETTERS}+)*(?!['’-]?\d)(?!/)")  # no part of “3d” or “w/”
+WORD = re.compile(rf"(?<!\w){_LETTERS}++(?:['’-]{_LETTERS}++)*+(?!['’-]?\d)")  # no part of “3d” or “cat2”
 _PARTS = re.compile(rf"{_LETTERS}+")
 _OWN = re.compile(r"['’]s?$")  # a cat's
 # Of these a sentence is built; to a model that paints things they tell nothing, and nobody expects them to.
@@ -37,25 +37,32 @@ _SMALL = re.compile(
     "through|around|among|across|along|against|towards?|after|before|behind|during|about|another|other|more|most|much|"
     "many|few|lots?|no|not|made|want|give|show|draw|paint|picture|drawing|painting|illustration|image|photo|icon|emoji|"
     "sticker|logo|style|can|could|would|like|looking|beautiful|lovely|pretty|nice|adorable|kawaii|cool|simple|let|do|"
+    "vector|minimal|minimalist|isolated|plain|best|quality|outline|cartoon|colou?r|colou?red|colou?rful|golden|clip|art|"
     r"does|\w|\w+n['’]t|(?:it|he|she|that|there|here|what|who|let|i|we|you|they)['’]\w+"
 )
 _BETWEEN = re.compile(
-    r"[,，、;；]|\b(?:and|with|beside|next to|above|over|below|under|(?:to the )?(?:left|right) of|on|in|at|against)\b|"
+    r"[,，、;；]|\b(?:and|beside|next to|above|over|below|under|(?:to the )?(?:left|right) of|on|in|at|against)\b|"
     "[和与在]|旁边|[左右上下][边面]"
 )  # things and grounds
+_OF_BODY = re.compile("eyes?|ear|nose|mouth|tongue|tooth|leg|foot|wing|brain|lungs|paw prints|footprints")
 _COUNT = re.compile(f"^(?:(?:two|three|four|[234]) |[一两二三四1-4]{MEASURE})?(?:{HUE_ZH}的?)?")
 _TOO_MANY = re.compile(
     r"(?:^|\band |[,，、和]\s*)(?P<number>(?:five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundred|dozens?|"
-    r"(?:a|two) dozen|[5-9]|[1-9]\d+)(?= [a-z])|"
+    r"(?:a|two) dozen|[5-9]|[1-9]\d+)(?= [a-z])"
+    r"(?! (?:o|hours?|points?|bit|euros?|dollars?|pounds?|fingers?|pointed|to)\b)|"
     rf"(?:[一二三四]?[五六七八九十百][一二三四五六七八九]?|[5-9]|[1-9]\d+)(?={MEASURE}))",
     re.IGNORECASE,
 )
 _MANY = re.compile("five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundreds?|dozens?|numbers?")
 
 _CLOSE, _CLOSE_SHORT, _SHORT = 0.78, 0.85, 5  # of the letters of two words, by which one may be the other misspelt
+_NO_ERROR = re.compile(
+    "beard|shorts?|china|sale|boom|shoulder|bitter|butler|stairs?|badge|matte|buckle|seesaw|soon|shelf|towel|watercolor|"
+    "furry|wooden|blanket|twister|twitter|toaster|flour|angle|plan|plant|month|north|south|stage|storm|story|style|scale"
+)  # spelt as they should be
 _LONGER = 1  # letters that it may be longer or shorter then
 _LEAST = 3  # letters of a word that may be misspelt, and of a name inside of a longer word
-_CLOSE_ZH, _LONGEST_ZH = 0.6, 8
+_CLOSE_ZH, _LONGEST_ZH = 0.7, 8
 _SINGULAR = (("ies", "y"), ("ves", "f"), ("es", ""), ("s", ""))
 UNLIKE = 9  # of a name that has nothing of a query
 
@@ -121,11 +128,9 @@ class Vocabulary:
 
     def limits(self, prompt: str) -> tuple[str, ...]:
         """What the model cannot put into a picture, a sentence each."""
-        things, told = self.things(prompt), list[str]()
-        if len(things) > MOST_THINGS:
-            told.append(
-                f"The model paints two different things at most. Some of these will be missing: {quoted(things)}"
-            )
+        count, told = len(self.things(prompt)), list[str]()
+        if count > MOST_THINGS:
+            told.append(f"The model paints two different things at most. Of these {count} some will be missing.")
         said = prompt[:READABLE]
         many = _TOO_MANY.search(said)
         if many and not said[many.start("number") :].lower().startswith(self._numbered):
@@ -139,14 +144,15 @@ class Vocabulary:
         return tuple(dict.fromkeys(filter(None, map(self._label_of, parts))))
 
     def _parts_of(self, chunk: str) -> list[str]:
-        return [chunk] if self._whole.fullmatch(chunk) else _BETWEEN.split(chunk)
+        return [chunk] if self._whole.fullmatch(chunk) else [part.split(" with ")[0] for part in _BETWEEN.split(chunk)]
 
     def _label_of(self, part: str) -> str:
         """Of a phrase that is a thing and nothing else; empty for any other."""
         name = bare(_COUNT.sub("", part.strip(" .!。！的")))
         name = self.glossary.everyday.plurals.get(name, name)
         name = self.glossary.everyday.words.get(name, name)
-        return name if name in self._by_label else self._by_chinese.get(name, "")
+        label = name if name in self._by_label else self._by_chinese.get(name, "")
+        return "" if _OF_BODY.fullmatch(label) else label
 
     # --- what is like it ---
 
@@ -174,7 +180,7 @@ class Vocabulary:
         return name.zh[:1] if name and HAN.match(word) else tuple(filter(None, [instead]))
 
     def _misspelt(self, word: str) -> list[str]:
-        if len(word) < _LEAST or word.endswith(("ing", "ed")):
+        if len(word) < _LEAST or word.endswith(("ing", "ed")) or _NO_ERROR.fullmatch(word):
             return []
         alike = [each for each in self._spelt if each[0] == word[0] and abs(len(each) - len(word)) <= _LONGER]
         swapped = [each for each in alike if sorted(each) == sorted(word)]
@@ -190,7 +196,7 @@ class Vocabulary:
     def _near_chinese(self, word: str) -> tuple[str, ...]:
         if not 1 < len(word) <= _LONGEST_ZH:
             return ()
-        inside = [name for name in self._chinese_names if len(name) > 1 and (name in word or word in name)]
+        inside = [name for name in self._chinese_names if len(name) > 1 and name in word]
         shared = [name for name in self._chinese_names if len(set(name) & set(word)) > 1]
         ratios = [(SequenceMatcher(None, word, name).ratio(), name) for name in shared]
         spelt = [name for ratio, name in sorted(ratios, reverse=True) if ratio >= _CLOSE_ZH]
@@ -201,12 +207,13 @@ class Vocabulary:
         does, or hold it; labels before synonyms. What is like it where there is none. For an empty query all names,
         mixed up, so that the first few are a sample.
         """
-        wanted = named(_plain(query))
+        wanted = named(_COUNT.sub("", _plain(query)))
         if not wanted:
             return self._mixed[first : first + most]
         one = self.glossary.everyday.plurals.get(wanted, wanted)
         found = self._ranked(one)
-        for other in () if found else self.near(one):
+        last = one.split()[-1]
+        for other in () if found else (*self.near(one), *(self.near(last) if last != one else ()), last):
             found += [name for name in self._ranked(_plain(other)) if name not in found]
         return found[first : first + most]
 
@@ -332,7 +339,7 @@ def quoted(words: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.lower().replace("-", " ").split())
+    return " ".join(re.sub(r"[-,.!?;，。！？；]", " ", text.lower()).split())
 
 
 def _rank(labels: list[str], synonyms: list[str], wanted: str) -> int:

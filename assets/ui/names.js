@@ -76,15 +76,15 @@
     replace(word, name) {
       const box = promptBox();
       if (!box) return;
-      const an = /^[aeiou]/i.test(name) ? "an" : "a";
-      fillPrompt(box.value.replace(places(word), (_, article) => (article ? `${article[0]}${an.slice(1)} ` : "") + name));
+      const an = /^(?!uni|eu|ewe)[aeiou]/i.test(name) ? "an" : "a", several = /[^s]s$/.test(name);
+      fillPrompt(box.value.replace(places(word), (_, article) => (article && !several ? `${article[0]}${an.slice(1)} ` : "") + name));
     }
   }
 
   /* Where a word stands in a prompt, not as a part of another, with the article before it; in Chinese anywhere. */
   function places(word) {
     const said = word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-    return CHINESE.test(word) ? new RegExp(`()${said}`, "g") : new RegExp(`(?<![\\p{L}\\p{N}-])(?:(an?) )?(?<![\\p{L}\\p{N}-])${said}(?![\\p{L}\\p{N}-])`, "giu");
+    return CHINESE.test(word) ? new RegExp(`()${said}`) : new RegExp(`(?<![\\p{L}\\p{N}-])(?:(an?) )?(?<![\\p{L}\\p{N}-])${said}(?![\\p{L}\\p{N}-])`, "giu");
   }
 
   Object.assign(dalleStudio, { names, Unlearned });

@@ -12,7 +12,8 @@ from dalle_core.training.palette import ZH
 KINDS = {
     # animals
     "dog": "corgi, husky, beagle, pug, labrador, retriever, bulldog, dachshund, chihuahua, shiba, "
-    "dalmatian, terrier, collie, hound, greyhound, mutt, spaniel, rottweiler, mastiff, pomeranian, "
+    "dalmatian, terrier, collie, hound, greyhound, mutt, doggo, doge, pupper, spaniel, rottweiler, mastiff, "
+    "pomeranian, "
     "german shepherd, golden retriever, border collie, great dane, shiba inu, french bulldog, "
     "sheepdog / 柯基, 哈士奇, 金毛, 拉布拉多, 斗牛犬, 吉娃娃, 柴犬, 牧羊犬, 博美, 腊肠犬, 柯基犬, 金毛犬, 泰迪",
     "cat": "siamese, tabby, calico, sphynx, lynx, maine coon, siamese cat, persian cat, tabby cat / 暹罗, 布偶, "
@@ -28,7 +29,7 @@ KINDS = {
     "mouse": "mole, shrew / 鼹鼠",
     "seal": "walrus, manatee / 海象, 海牛",
     "monkey": "baboon, lemur, chimp, chimpanzee, macaque / 狒狒, 狐猴",
-    "bird": "canary, sparrow, robin, finch, magpie, seagull, gull, hummingbird, kingfisher, woodpecker, "
+    "bird": "birb, canary, sparrow, robin, finch, magpie, seagull, gull, hummingbird, kingfisher, woodpecker, "
     "bluebird, swallow, nightingale, cuckoo, starling / 麻雀, 知更鸟, 海鸥, 蜂鸟, 翠鸟, 啄木鸟, 燕子, 喜鹊",
     "parrot": "macaw, cockatoo, budgie, toucan, parakeet, cockatiel / 金刚鹦鹉, 巨嘴鸟",
     "eagle": "vulture, condor, osprey / 秃鹫",
@@ -56,13 +57,13 @@ KINDS = {
     "rose": "peony, carnation, camellia, dahlia / 牡丹, 康乃馨",
     "sunflower": "marigold, chrysanthemum / 菊花",
     "hyacinth": "wisteria / 紫藤",
-    "cactus": "succulent, aloe, agave / 多肉, 芦荟",
+    "cactus": "cacti, succulent, aloe, agave / 多肉, 芦荟",
     "deciduous tree": "birch, willow, elm, beech, poplar, aspen, baobab / 桦树, 柳树, 榆树",
     "evergreen tree": "cypress, cedar, juniper, redwood, sequoia / 柏树, 雪松",
-    "herb": "fern, moss, basil, mint, sage, thyme, rosemary / 蕨, 苔藓, 罗勒, 薄荷",
+    "herb": "fern, moss, basil, sage, thyme, rosemary / 蕨, 苔藓, 罗勒, 薄荷",
     "potted plant": "bonsai, monstera / 绿萝",
     "tangerine": "grapefruit, pomelo, kumquat, satsuma / 柚子, 西柚, 金桔",
-    "strawberry": "raspberry, lychee / 树莓, 荔枝",
+    "strawberry": "raspberry, rasberry, lychee / 树莓, 荔枝",
     "grapes": "blackberry, currant / 黑莓, 桑葚",
     "cherries": "cranberry, plum / 蔓越莓, 李子",
     "peach": "apricot, guava / 杏子, 番石榴",
@@ -90,7 +91,22 @@ KINDS = {
     "automobile": "sedan, limousine, convertible, hatchback, roadster",
     "tractor": "bulldozer, digger, excavator, forklift / 推土机, 叉车",
     "helicopter": "drone, quadcopter / 无人机",
-    "balloon": "zeppelin, blimp, airship / 飞艇",
+    "balloon": "zeppelin, blimp, airship, hot air balloon / 飞艇, 热气球",
+    "cloud with rain": "rainy",
+    "wind face": "windy / 刮风",
+    "spider web": "cobweb / 蛛网",
+    "rabbit": "easter bunny / 复活节兔子",
+    "egg": "easter egg / 复活节彩蛋",
+    "paperclip": "paper clip",
+    "triangular ruler": "triangle",
+    "ballet dancer": "ballerina / 芭蕾",
+    "skier": "skiing / 滑雪者",
+    "person lifting weights": "dumbbell, barbell / 哑铃",
+    "gem stone": "emerald, sapphire, amethyst / 祖母绿",
+    "rocket": "/ 太空船",
+    "bowl with spoon": "/ 碗",
+    "pot of food": "/ 锅",
+    "beverage box": "/ 橙汁",
     "castle": "citadel / 堡垒, 宫殿",
     "japanese castle": "pagoda / 宝塔",
     "mountain": "hill, pyramid, cliff, glacier, cave, canyon / 金字塔, 悬崖, 峡谷",
@@ -117,7 +133,7 @@ KINDS = {
     "sunrise": "dawn / 黎明",
     "amphora": "vase / 花瓶",
     "house": "roof, chimney, bungalow / 屋顶, 烟囱",
-    "person": "human / 人",
+    "person": "human",
     "boy": "brother, son, teenager / 弟弟, 哥哥, 儿子",
     "girl": "sister, daughter / 妹妹, 姐姐",
     "woman": "mother, mom, mum, mummy, wife, aunt / 妈妈, 妻子",
@@ -146,17 +162,16 @@ KINDS = {
 SAID = {
     "red": "crimson, maroon, scarlet, burgundy, reddish / 大红色, 深红色",
     "pink": "magenta, fuchsia, rosy / 粉红色, 玫红色",
-    "orange": "copper",
-    "yellow": "golden, beige, yellowish / 金色, 米色",
-    "green": "greenish, emerald, olive green / 浅绿色, 深绿色, 翠绿色",
+    "yellow": "beige, yellowish / 金色, 米色",
+    "green": "greenish, olive green / 浅绿色, 深绿色, 翠绿色",
     "blue": "navy, turquoise, teal, cyan, azure, indigo, bluish / 深蓝色, 藏青色",
     "light blue": "sky blue, pale blue / 天蓝色",
     "purple": "purplish, mauve / 淡紫色, 深紫色",
-    "brown": "tan, bronze, hazel / 咖啡色, 褐色",
+    "brown": "tan, hazel / 咖啡色, 褐色",
     "grey": "silvery, greyish, grayish / 银色",
     "white": "ivory, snow white",
-    "夜空中": "/ 天空中, 天上, 天空里, 夜空里, 星空下, 星空中, 天空",
-    "海面上": "/ 海里, 海中, 海边, 海上, 水里, 水中, 水面上",
+    "夜空中": "/ 夜空, 太空, 夜空里, 星空下, 星空中",
+    "海面上": "/ 海上, 海, 海洋, 水面上",
     "雪地里": "/ 雪地上, 雪中, 雪里",
     "草地上": "/ 草地里, 草丛里, 草原上, 草坪上",
 }  # fmt: skip
@@ -164,8 +179,7 @@ SAID = {
 
 MISTAKEN = (
     "table, wall, rope, bench, river, lake, iron, pond, carpet, rug, curtain, fence, fridge, oven, "
-    "vacuum, tablet, eraser, wardrobe / 桌子, 柜子, 冰箱, 窗帘, 毛巾, 竹子, 地毯, 公园, 夏天, 开心, 快乐, 悲伤, "
-    "高兴, 脸"
+    "vacuum, tablet, eraser, wardrobe / 桌子, 柜子, 冰箱, 窗帘, 毛巾, 竹子, 地毯, 公园, 夏天, 三角形, 水果, 音乐"
 )
 """Which the art has no likeness of, and only as tags or as parts of something else: its table is table tennis."""
 

@@ -24,13 +24,24 @@ MODEL = Settings.models_dir / DEFAULT_MODEL
 OTHERS = ("christmas tree", "blue whale", "pizza", "grinning face", "bicycle", "rocket")
 
 
-def test_a_red_apple_is_painted_ranked_and_kept(
-    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
-) -> None:
-    studio = Studio(Settings(data_dir=tmp_path, open_browser=False))
-    studio.start()
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    """With the bundled model; what serves it closes it."""
+    made = Studio(Settings(data_dir=tmp_path, open_browser=False))
+    made.start()
+    return made
+
+
+@pytest.fixture
+def visitor(studio: Studio, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]) -> Visit:
+    """At the studio, which is open."""
     visitor = visit(serve_studio(studio))
-    page = visitor.open()
+    visitor.open()
+    return visitor
+
+
+def test_a_red_apple_is_painted_ranked_and_kept(studio: Studio, visitor: Visit) -> None:
+    page = visitor.page
     page.locator("#seed input, #seed textarea").first.fill("7")
     visitor.paint("red apple, noto", count=4)
     expect(page.locator(".run")).to_have_attribute("data-status", "done", timeout=120_000)
@@ -55,13 +66,8 @@ def test_a_red_apple_is_painted_ranked_and_kept(
     assert visitor.strays == []
 
 
-def test_what_it_never_learned_is_told_while_typing(
-    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
-) -> None:
-    studio = Studio(Settings(data_dir=tmp_path, open_browser=False))
-    studio.start()
-    visitor = visit(serve_studio(studio))
-    page = visitor.open()
+def test_what_it_never_learned_is_told_while_typing(visitor: Visit) -> None:
+    page = visitor.page
     prompt, told = page.locator("#prompt textarea"), page.locator(".unlearned")
     prompt.fill("a corgi and a bycicle, noto")
     expect(told.locator("b")).to_have_text(["corgi", "bycicle"])
@@ -90,13 +96,8 @@ def test_what_it_never_learned_is_told_while_typing(
     assert visitor.errors == []
 
 
-def test_its_names_are_searched_and_put_into_the_prompt(
-    tmp_path: Path, serve_studio: Callable[[Studio], str], visit: Callable[[str], Visit]
-) -> None:
-    studio = Studio(Settings(data_dir=tmp_path, open_browser=False))
-    studio.start()
-    visitor = visit(serve_studio(studio))
-    page = visitor.open()
+def test_its_names_are_searched_and_put_into_the_prompt(visitor: Visit) -> None:
+    page = visitor.page
     opener, names = page.get_by_role("button", name="What it knows"), page.locator(".name-list")
     expect(names).to_be_hidden()
     opener.click()

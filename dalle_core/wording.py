@@ -53,6 +53,7 @@ _COUNTED_ZH = re.compile(rf"(?:(?<![\d一-龥])|(?<=的))(?P<number>[234二两�
 _SEVERAL_ZH = re.compile(
     rf"(?:(?<![\d一-龥])|(?<=的))(?:(?P<many>很多|许多|好多|一群|一堆)|一些|几{MEASURE})(?=[^\W\d_的了])"
 )
+_GROUND_ZH = re.compile(r"(?P<colour>浅蓝|[红橙黄绿蓝紫粉棕黑白灰])色?底(?![片部座盘])色?(?P<of>的)?")  # 白底
 _NUMBERS_ZH = {"2": "两", "二": "两", "3": "三", "4": "四"}
 _AN_ZH = rf"[一1]{MEASURE}"
 _JOINED_ZH = re.compile(rf"(?:{_AN_ZH})?(?P<one>[^，,和在与跟]+)(?P<how>和|与|跟|以及|还有|在)(?:{_AN_ZH})(?P<two>.+)")
@@ -68,6 +69,7 @@ def plain(prompt: str, names: Iterable[str] = ()) -> str:
     text = _KIND.sub("", text, count=1)
     text = _COUNTED.sub(lambda found: _NUMBERS[found[0]], text)
     text = _COUNTED_ZH.sub(_counted_zh, text)
+    text = _GROUND_ZH.sub(lambda found: f"{found['colour']}色背景{'上的' if found['of'] else ''}", text)
     text = _SEVERAL_ZH.sub(lambda found: "四个" if found["many"] else "三个", text)
     if (joined := _JOINED_ZH.fullmatch(text)) and not _COUNTED_ZH.match(text):
         return f"{joined['one']}{'在' if joined['how'] == '在' else '和'}{joined['two']}"

@@ -55,6 +55,9 @@ def test_only_names_that_may_be_two_things_are_looked_out_for() -> None:
         ("一些苹果，蓝色背景", "三个苹果，蓝色背景"),
         ("几只猫", "三个猫"),
         ("一台电脑和一本书", "电脑和书"),
+        ("白底的红苹果", "白色背景上的红苹果"),
+        ("猫，浅蓝色底", "猫，浅蓝色背景"),
+        ("三只猫，蓝底色，noto", "三只猫，蓝色背景，noto"),
     ],
 )
 def test_what_is_said_otherwise_is_put_as_captions_put_it(prompt: str, worded: str) -> None:
@@ -72,7 +75,7 @@ def test_what_is_said_otherwise_is_put_as_captions_put_it(prompt: str, worded: s
      "emoji", "and and and", "13 apples", "5 cats",
      "猫", "猫和狗", "一只猫", "一件和服", "两颗心，红色背景", "十二个苹果", "13个苹果", "画家", "猫在桌子上", "与",
      "很多",
-     "几何", "一群", "本子"],
+     "几何", "一群", "本子", "黑白底片", "海底的鱼", "装有食物的浅底锅", "红底座"],
 )  # fmt: skip
 def test_what_is_one_thing_or_not_understood_stays(prompt: str) -> None:
     assert plain(prompt, NAMES) == prompt

@@ -1,5 +1,5 @@
-"""What the model that new jobs are for has learned the words of. Read from its folder, so that it is known before the
-model is loaded; imports neither torch nor numpy.
+"""Which words a model has learned: read from its folder, so that it is known before the model is loaded. Imports
+neither torch nor numpy.
 """
 
 import contextlib

@@ -12,7 +12,7 @@ HAN = re.compile(r"[\u3400-\u9fff]+")
 # Of these a sentence is built, or they say of a thing how it is in a way that anything can be, or what it does.
 _SMALL = frozenset(
     "天大小老新色的了着过地得是有很太超和与跟在从把被让给请我你他她它们这那上下里中前后边面旁时没吧吗呢啊人脸头们底版款式风"
-    "一二两三四五六七八九十百千万几半双多骑吃喝拿穿戴看睡坐站唱弹拉打抱背举捧撑趴追踢开跳飞跑走画跳舞"
+    "一二两三四五六七八九十百千万几半双多骑吃喝拿穿戴看睡坐站唱弹拉打抱背举捧撑趴追踢开跳飞跑走画舞"
 )
 _COLOURS = frozenset("红橙黄绿青蓝紫粉棕黑白灰深浅淡")
 _PHRASES = frozenset({

@@ -30,38 +30,11 @@ COLOUR_WORDS_ZH = re.compile(
 )  # a colour, not part of a name: 黄瓜 is a cucumber, 西红柿 a tomato, 口红 a lipstick
 
 AROUND = (
-    *(
-        "two",
-        "three",
-        "four",
-        "tiny",
-        "small",
-        "little",
-        "beside",
-        "next to",
-        "left",
-        "right",
-        "above",
-        "over",
-        "below",
-    ),
-    *(
-        "under",
-        "style",
-        "background",
-        "gradient",
-        "小小的",
-        "旁边",
-        "左边",
-        "右边",
-        "上面",
-        "下面",
-        "风格",
-        "背景",
-        "渐变背景",
-        "到",
-    ),
-)  # what captions say of things and between them, besides what they are called and where they stand
+    "two", "three", "four", "tiny", "small", "little", "beside", "next to", "left", "right", "above", "over", "below",
+    "under", "style", "background", "gradient", "小小的", "旁边", "左边", "右边", "上面", "下面", "风格", "背景",
+    "渐变背景", "到",
+)  # fmt: skip
+"""What captions say of things and between them, besides what they are called and where they stand."""
 
 
 def caption(row: Picture, scene: Scene, rng: np.random.Generator, other: Picture | None = None) -> str:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from dalle_core.errors import RequestError
 from dalle_core.families.base import Conditioning, ImageModel, Reranker
+from dalle_core.quantizers import split_digits
 from dalle_core.request import GenerationRequest
-from dalle_core.sampling import combine_guidance, sample, uniform_streams
+from dalle_core.sampling import combine_guidance, sample, surprisal, uniform_streams
 from dalle_core.variation import Pull, fixed_firmness, measured_firmness
 
 __all__ = [
@@ -40,13 +41,17 @@ MEASURED_STEPS, MEASURED_SECONDS = 8, 0.4  # at most, to learn a pace
 
 @dataclass(frozen=True)
 class Candidate:
-    """One finished picture. `image` is (3, H, W) in [0, 1]; `score` and `rank` (1 is best) are None until reranked."""
+    """One finished picture. `image` is (3, H, W) in [0, 1]; `score` and `rank` (1 is best) are None until reranked.
+
+    `surprisal` is in nats, the mean over the tokens that were painted of −log p by the prompt; None where nobody asked.
+    """
 
     index: int
     seed: int
     tokens: Tensor  # (rows·cols,) int64
     image: Tensor
     seconds: float
+    surprisal: float | None = None
     score: float | None = None
     rank: int | None = None
 
@@ -136,7 +141,10 @@ def generate(
     finished.sort(key=lambda candidate: candidate.index)
     cut_short = painter.stopped or cancelled()
     if reranker is not None and finished and not cut_short:
-        finished = rerank(reranker, wanted(model, request), finished)
+        target = wanted(model, request)
+        if reranker.surprisal_weight and isinstance(target, str):
+            finished = [_with_surprisal(model, request, conditioning, candidate) for candidate in finished]
+        finished = rerank(reranker, target, finished)
     yield Finished(tuple(finished), time.monotonic() - started, cut_short)
 
 
@@ -154,12 +162,33 @@ def wanted(model: ImageModel, request: GenerationRequest) -> str | Tensor:
 
 
 def rerank(reranker: Reranker, wanted: str | Tensor, candidates: list[Candidate]) -> list[Candidate]:
-    """The same candidates with scores and ranks, best first; equal scores keep their order."""
+    """The same candidates with scores and ranks, best first; equals keep their order.
+
+    A score is the match alone. Ranked by a text, a candidate that surprised its model is worse by the reranker's weight
+    of that, where it is known of all of them.
+    """
     images = torch.stack([candidate.image for candidate in candidates])
     scored = reranker.score(images, wanted) if isinstance(wanted, str) else reranker.likeness(images, wanted)
-    scores = scored.tolist()
-    order = sorted(range(len(candidates)), key=lambda i: (-scores[i], candidates[i].index))
+    scores, surprisals = scored.tolist(), [candidate.surprisal for candidate in candidates]
+    weight = reranker.surprisal_weight if isinstance(wanted, str) and None not in surprisals else 0.0
+    merits = [score - weight * (nats or 0.0) for score, nats in zip(scores, surprisals, strict=True)]
+    order = sorted(range(len(candidates)), key=lambda i: (-merits[i], candidates[i].index))
     return [replace(candidates[i], score=float(scores[i]), rank=rank) for rank, i in enumerate(order, start=1)]
+
+
+def _with_surprisal(
+    model: ImageModel, request: GenerationRequest, conditioning: Conditioning, candidate: Candidate
+) -> Candidate:
+    """Of one that an earlier run painted, it takes a pass over the tokens."""
+    if candidate.surprisal is not None:
+        return candidate
+    given = len(request.prefix_tokens)
+    digits = split_digits(candidate.tokens, model.spec.levels)[given:]  # (N − P, D)
+    forced = model.forced_logits(conditioning, candidate.tokens)
+    nats = sum(
+        surprisal(logits[:, given:], digit).mean().item() for logits, digit in zip(forced, digits.T, strict=True)
+    )
+    return replace(candidate, surprisal=nats)
 
 
 def _prompts(request: GenerationRequest) -> list[str]:
@@ -254,11 +283,12 @@ class _Painter:
         seeds = [self.request.seed + first + min(max(i - slot, 0), real - 1) for i in range(width)]
         tokens = torch.zeros(width, spec.token_count, dtype=torch.int64)
         tokens[:, : len(self.prefix)] = self.prefix
+        nats = torch.zeros(width, dtype=torch.float64)
         kept, started = len(self.prefix) // spec.cols, time.monotonic()
         yield self._progress(first, kept, started)
         if kept:
             yield from self._preview(first, kept, tokens, shown)
-        for row in self._write_rows(tokens, seeds):
+        for row in self._write_rows(tokens, nats, seeds):
             if row < spec.rows:
                 yield self._progress(first, row, started)
                 if row % spec.preview_rows == 0:
@@ -268,8 +298,9 @@ class _Painter:
         images = self.model.tokens_to_images(tokens, spec.token_count)[shown]
         spent = time.monotonic() - started
         self.model.pace.seconds_per_row[width] = spent / (spec.rows - kept)
+        surprisals = (nats[shown] / (spec.token_count - len(self.prefix))).tolist()
         self.batch = [
-            Candidate(first + i, seeds[slot + i], tokens[slot + i], images[i], spent / real)
+            Candidate(first + i, seeds[slot + i], tokens[slot + i], images[i], spent / real, surprisals[i])
             for i in range(real)
             if first + i not in self.done
         ]
@@ -281,8 +312,10 @@ class _Painter:
         if self.previews:
             yield Preview(first, row, self.model.tokens_to_images(tokens, row * self.model.spec.cols)[shown])
 
-    def _write_rows(self, tokens: Tensor, seeds: list[int]) -> Iterator[int]:
-        """Write (B, rows·cols) `tokens` in place behind the prefix; yields how many rows are full."""
+    def _write_rows(self, tokens: Tensor, nats: Tensor, seeds: list[int]) -> Iterator[int]:
+        """Write (B, rows·cols) `tokens` in place behind the prefix, and add to the (B,) `nats` by which they surprise;
+        yields how many rows are full.
+        """
         model, request, spec = self.model, self.request, self.model.spec
         draws = uniform_streams(seeds, spec.token_count * len(spec.levels)).view(*tokens.shape, len(spec.levels))
         state: Any = None
@@ -305,6 +338,7 @@ class _Painter:
                     top_p=request.top_p,
                     pull=None if self.pull is None else self.pull(position, digit),
                 ).cpu()
+                nats += surprisal(logits, chosen)
                 tokens[:, position] = tokens[:, position] * level + chosen
             if (position + 1) % spec.cols == 0:
                 yield (position + 1) // spec.cols

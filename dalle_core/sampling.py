@@ -61,6 +61,14 @@ def sample(
     return choose(keep_top_p(keep_top_k(combined / temperature, top_k), top_p), uniforms)
 
 
+def surprisal(logits: Tensor, chosen: Tensor) -> Tensor:
+    """(G, B, L) logits and (B,) choices → (B,) float64 nats, on the CPU: −log p of each by the first prompt, without
+    guidance, temperature and cuts.
+    """
+    said = logits[0].float().log_softmax(-1)
+    return -said.gather(-1, chosen.to(said.device).unsqueeze(-1)).squeeze(-1).cpu().double()
+
+
 def uniform_streams(seeds: Sequence[int], length: int) -> Tensor:
     """(B, length) float64 in [0, 1): row b depends on seeds[b] alone, column n is its draw number n.
 

@@ -35,6 +35,7 @@ class FakeReranker:
     """Prefers light pictures; the text only shifts every score. Pictures are alike where their pixels are."""
 
     name = "fake-clip"
+    surprisal_weight = 0.0
 
     def score(self, images: Tensor, text: str) -> Tensor:
         return images.mean((1, 2, 3)) + (zlib.crc32(text.encode()) % 100) / 1000

@@ -127,6 +127,13 @@ class Reranker(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def surprisal_weight(self) -> float:
+        """What each nat a token, by which a picture surprises the model that painted it, counts against a score where
+        pictures are ranked by a text. 0 where that was never measured.
+        """
+        ...
+
     def score(self, images: Tensor, text: str) -> Tensor:
         """(B, 3, H, W) in [0, 1] and one text → (B,) similarity, higher is a better match."""
         ...

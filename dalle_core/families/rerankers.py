@@ -52,6 +52,8 @@ KINDS = {
 class HubReranker:
     """A contrastive model of the library `transformers` as a Reranker."""
 
+    surprisal_weight = 0.0
+
     def __init__(self, name: str, model: nn.Module, tokenizer: Tokenizer, kind: Kind, device: torch.device) -> None:
         self.name = name
         config: Any = model.config

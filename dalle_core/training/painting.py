@@ -21,7 +21,8 @@ def painted(model: BundledModel, request: GenerationRequest) -> Tensor:
 
 
 class Easel:
-    """A model that paints nothing twice: the tokens of each request lie in `folder`, to go on from after a break.
+    """A model that paints nothing twice: the tokens of each request lie in `folder`, to go on from after a break, with
+    their surprisals.
 
     What they are worth is found anew, so that rerankers can be compared on the same candidates. The folder is of one
     transformer, and a file in it of one request as it is read; who changes how tokens are drawn from logits deletes it.
@@ -35,15 +36,17 @@ class Easel:
     def painted(self, request: GenerationRequest) -> Tensor:
         """As `painted`."""
         model = self.model
-        path = self.folder / f"{_key(model, request)[:32]}.npy"
+        path = self.folder / f"{_key(model, request)[:32]}.npz"
         if not path.exists():
             *_, last = generate(model, request, None, previews=False)
             assert isinstance(last, Finished)
             with atomic_path(path) as staging, staging.open("wb") as file:
-                np.save(file, torch.stack([each.tokens for each in last.candidates]).numpy().astype(np.int32))
-        tokens = torch.from_numpy(np.load(path).astype(np.int64))
+                found = torch.stack([each.tokens for each in last.candidates]).numpy().astype(np.int32)
+                np.savez(file, tokens=found, surprisals=np.array([each.surprisal for each in last.candidates]))
+        kept = np.load(path)
+        tokens, nats = torch.from_numpy(kept["tokens"].astype(np.int64)), kept["surprisals"].tolist()
         images = model.tokens_to_images(tokens, model.spec.token_count)
-        candidates = [Candidate(i, request.seed + i, tokens[i], images[i], seconds=0) for i in range(len(tokens))]
+        candidates = [Candidate(i, request.seed + i, tokens[i], images[i], 0.0, nats[i]) for i in range(len(tokens))]
         ranked = rerank(model.reranker, wanted(model, request), candidates)
         return torch.stack([candidate.image for candidate in ranked])
 

@@ -91,7 +91,8 @@ class RedReranker:
 
     name = "red"
 
-    def __init__(self) -> None:
+    def __init__(self, surprisal_weight: float = 0.0) -> None:
+        self.surprisal_weight = surprisal_weight
         self.texts: list[str] = []
 
     def score(self, images: Tensor, text: str) -> Tensor:

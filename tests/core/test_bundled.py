@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,11 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def model(model_folder: Path) -> BundledModel:
     return load_bundled(model_folder, CPU)
+
+
+def merits(model: BundledModel, finished: Finished) -> list[float]:
+    """What its candidates are ranked by."""
+    return [(c.score or 0) - model.reranker.surprisal_weight * (c.surprisal or 0) for c in finished.candidates]
 
 
 @pytest.fixture
@@ -68,8 +74,7 @@ def test_painting_streams_and_ranks(model: BundledModel) -> None:
     last = events[-1]
     assert isinstance(last, Finished)
     assert [candidate.rank for candidate in last.candidates] == [1, 2, 3, 4, 5]
-    scores = [candidate.score or 0 for candidate in last.candidates]
-    assert scores == sorted(scores, reverse=True)
+    assert merits(model, last) == sorted(merits(model, last), reverse=True)
     assert {candidate.seed for candidate in last.candidates} == {3, 4, 5, 6, 7}
 
 
@@ -122,6 +127,20 @@ def test_forced_logits_are_those_of_decoding(model: BundledModel, prompts: list[
             torch.testing.assert_close(logits[:, 0], forced[place][:, position], atol=1e-4, rtol=0)
             if (position, place) != (len(digits) - 1, len(row) - 1):
                 logits = model.next_logits(state, digit[None])
+
+
+def test_how_surprising_pictures_are_is_found_again_from_their_tokens(model: BundledModel) -> None:
+    request = GenerationRequest(
+        "a red disc left of a blue box", count=3, keep=1, batch_width=3, seed=5, guidance_scale=4
+    )
+    assert model.reranker.surprisal_weight
+    candidates = finish(model, request).candidates
+    earlier = [replace(candidate, surprisal=None) for candidate in candidates]
+    *_, again = generate(model, request, model.reranker, earlier=earlier)
+    assert isinstance(again, Finished)
+    found = [candidate.surprisal for candidate in candidates]
+    assert len(set(found)) == 3
+    assert [candidate.surprisal for candidate in again.candidates] == pytest.approx(found, abs=1e-4)
 
 
 def test_the_same_seed_paints_the_same_picture(model: BundledModel) -> None:

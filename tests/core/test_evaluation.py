@@ -106,7 +106,7 @@ class TestEasel:
         with torch.no_grad():
             next(model.transformer.parameters()).add_(1)
         Easel(model, tmp_path).painted(request)
-        assert len(list(tmp_path.glob("*/*.npy"))) == 2
+        assert len(list(tmp_path.glob("*/*.npz"))) == 2
 
 
 class TestNeighbours:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -221,6 +222,38 @@ class TestRerank:
         assert {(c.score, c.rank) for c in last(run(request())).candidates} == {(None, None)}
 
 
+class TestSurprisal:
+    """Of digits that are all equally likely every token is as surprising: log 3 + log 2 nats."""
+
+    EACH = math.log(6)
+
+    @pytest.mark.parametrize(
+        "changes", [{}, {"prefix_tokens": (1, 2, 3)}, {"guidance_scale": 1.0}, {"temperature": 0.0}]
+    )
+    def test_is_a_mean_over_what_was_painted(self, changes: dict[str, Any]):
+        candidates = last(run(request(**changes))).candidates
+        assert [candidate.surprisal for candidate in candidates] == pytest.approx([self.EACH] * 5)
+
+    def test_counts_in_ranks_and_not_in_scores(self):
+        reds, nats = (0.9, 0.8, 0.7), (1.0, 0.1, 0.0)
+        candidates = [made(i, red, surprisal) for i, (red, surprisal) in enumerate(zip(reds, nats, strict=True))]
+        ranked = rerank(RedReranker(surprisal_weight=0.5), "x", candidates)
+        assert [candidate.index for candidate in ranked] == [1, 2, 0]
+        assert [candidate.score for candidate in ranked] == pytest.approx([0.8, 0.7, 0.9])
+        assert [candidate.index for candidate in rerank(RedReranker(), "x", candidates)] == [0, 1, 2]
+
+    def test_counts_nothing_where_it_is_unknown_of_some_or_pictures_are_ranked_by_likeness(self):
+        reranker = RedReranker(surprisal_weight=0.5)
+        candidates = [made(0, 0.9, 1.0), made(1, 0.8, None), made(2, 0.7, 0.0)]
+        assert [candidate.index for candidate in rerank(reranker, "x", candidates)] == [0, 1, 2]
+        known = [made(0, 0.9, 1.0), made(1, 0.8, 0.0)]
+        assert [candidate.index for candidate in rerank(reranker, torch.ones(3, 8, 8), known)] == [0, 1]
+
+
+def made(index: int, red: float, surprisal: float | None) -> Candidate:
+    return Candidate(index, index, torch.zeros(12, dtype=torch.int64), torch.full((3, 8, 8), red), 1.0, surprisal)
+
+
 class TestCancel:
     @pytest.mark.parametrize("at", [0, 1, 5, STEPS - 1])
     def test_takes_effect_within_one_step(self, at: int):
@@ -328,6 +361,15 @@ class TestEarlier:
         ]
         assert [c.tokens.tolist() for c in again.candidates] == [c.tokens.tolist() for c in whole.candidates]
         assert [(p.first, p.finished) for p in of_kind(events, Progress) if p.row == p.rows] == [(4, 8), (8, 9)]
+
+    @pytest.mark.parametrize("changes", [{}, {"prefix_tokens": (1, 2, 3)}])
+    def test_how_surprising_they_were_is_found_again_where_that_counts(self, changes: dict[str, Any]):
+        whole = last(run(request(**changes)))
+        earlier = [replace(candidate, surprisal=None) for candidate in whole.candidates[:3]]
+        for weight, expected in ((0.5, [TestSurprisal.EACH] * 3), (0.0, [None] * 3)):
+            events = generate(UniformModel(), request(**changes), RedReranker(weight), earlier=earlier)
+            ranked = sorted(last(list(events)).candidates, key=lambda candidate: candidate.index)
+            assert [candidate.surprisal for candidate in ranked[:3]] == pytest.approx(expected)
 
     def test_where_nothing_is_missing_it_is_only_ranked(self):
         whole = last(run(request()))

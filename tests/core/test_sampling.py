@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dalle_core.sampling import choose, combine_guidance, keep_top_k, keep_top_p, sample, uniform_streams
+from dalle_core.sampling import choose, combine_guidance, keep_top_k, keep_top_p, sample, surprisal, uniform_streams
 
 LARGEST_UNIFORM = float(np.nextafter(1.0, 0.0))
 
@@ -106,6 +106,13 @@ class TestSample:
         shares = [draw(logits, uniforms, guidance_scale=s).float().mean().item() for s in (0.0, 1.0, 4.0)]
         assert shares == sorted(shares, reverse=True)
         assert shares[0] == pytest.approx(0.5, abs=0.04)
+
+
+class TestSurprisal:
+    def test_is_that_of_the_choice_by_the_first_prompt_alone(self):
+        prompt, other = torch.tensor([0.5, 0.25, 0.25]).log() + 7, torch.tensor([0.0, 0.0, 9.0])
+        logits = torch.stack([prompt, other]).unsqueeze(1).expand(2, 2, 3)
+        assert surprisal(logits, torch.tensor([0, 2])).tolist() == pytest.approx([math.log(2), math.log(4)])
 
 
 class TestUniformStreams:

@@ -71,14 +71,23 @@ def load_candidates(pictures: Sequence[tuple[ImageRow, Path]]) -> "list[Candidat
 
 
 def rank(
-    model: "ImageModel", request: GenerationRequest, candidates: "list[Candidate]", image_ids: Mapping[int, str]
+    model: "ImageModel",
+    request: GenerationRequest,
+    candidates: "list[Candidate]",
+    image_ids: Mapping[int, str],
+    painted_by: str | None,
 ) -> list[Ranking]:
-    """Score and order the candidates by what `request` wants. Raises RequestError where the model has no reranker."""
-    from dalle_core.generate import rerank, wanted
+    """Score and order the candidates by what `request` wants; `painted_by` is the hash of the model that painted them.
+
+    Raises RequestError where the model has no reranker.
+    """
+    from dalle_core.generate import ranked, rerank, wanted
 
     reranker: Reranker | None = getattr(model, "reranker", None)
     if reranker is None:
         raise RequestError(f"{model.spec.name} has no reranker, so its pictures cannot be ranked.")
+    if painted_by == model.spec.sha256:
+        return as_rows(reranker, request, ranked(model, request, reranker, candidates), image_ids)
     return as_rows(reranker, request, rerank(reranker, wanted(model, request), candidates), image_ids)
 
 

@@ -465,14 +465,14 @@ class Studio:
         known = self.history.rankings(job_id, request.rerank_text or request.prompt, request.keep)
         if text is not None and known and self.worker.reranker not in {None, known[0].reranker}:
             known = []  # the words again, but another reads them now
-        self.history.rank(known or self._rank(pictures, request))
+        self.history.rank(known or self._rank(pictures, request, row.model_sha256))
         self._bell.ring_gallery([job_id])
         return self.job(job_id)
 
-    def _rank(self, pictures: list[ImageRow], request: GenerationRequest) -> list[Ranking]:
+    def _rank(self, pictures: list[ImageRow], request: GenerationRequest, painted_by: str | None) -> list[Ranking]:
         candidates = load_candidates([(row, self.history.image_path(row.id)) for row in pictures])
         ids = {row.position: row.id for row in pictures}
-        return self.worker.run_errand(lambda model: rank(model, request, candidates, ids))
+        return self.worker.run_errand(lambda model: rank(model, request, candidates, ids, painted_by))
 
     def reproduce(self, image_id: str) -> str:
         """Queue the painting of one picture again, by the recipe in its file; returns the job's id.

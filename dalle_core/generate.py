@@ -32,6 +32,7 @@ __all__ = [
     "generate",
     "measure_pace",
     "never",
+    "ranked",
     "rerank",
     "wanted",
 ]
@@ -43,7 +44,8 @@ MEASURED_STEPS, MEASURED_SECONDS = 8, 0.4  # at most, to learn a pace
 class Candidate:
     """One finished picture. `image` is (3, H, W) in [0, 1]; `score` and `rank` (1 is best) are None until reranked.
 
-    `surprisal` is in nats, the mean over the tokens that were painted of −log p by the prompt; None where nobody asked.
+    `surprisal` is in nats a token: −log p of what was painted, by the model's logits for the prompt before guidance,
+    shared among all of a picture's tokens. None where it is not known, as of what an earlier run painted.
     """
 
     index: int
@@ -141,10 +143,7 @@ def generate(
     finished.sort(key=lambda candidate: candidate.index)
     cut_short = painter.stopped or cancelled()
     if reranker is not None and finished and not cut_short:
-        target = wanted(model, request)
-        if reranker.surprisal_weight and isinstance(target, str):
-            finished = [_with_surprisal(model, request, conditioning, candidate) for candidate in finished]
-        finished = rerank(reranker, target, finished)
+        finished = ranked(model, request, reranker, finished, conditioning)
     yield Finished(tuple(finished), time.monotonic() - started, cut_short)
 
 
@@ -161,34 +160,54 @@ def wanted(model: ImageModel, request: GenerationRequest) -> str | Tensor:
     return model.tokens_to_images(torch.tensor([request.source_tokens]), model.spec.token_count)[0]
 
 
-def rerank(reranker: Reranker, wanted: str | Tensor, candidates: list[Candidate]) -> list[Candidate]:
+def rerank(
+    reranker: Reranker, wanted: str | Tensor, candidates: Sequence[Candidate], surprisal_weight: float = 0.0
+) -> list[Candidate]:
     """The same candidates with scores and ranks, best first; equals keep their order.
 
-    A score is the match alone. Ranked by a text, a candidate that surprised its model is worse by the reranker's weight
-    of that, where it is known of all of them.
+    A score is the match alone. Ranks count surprisal, too, by that weight; then it has to be known of all of them.
     """
     images = torch.stack([candidate.image for candidate in candidates])
     scored = reranker.score(images, wanted) if isinstance(wanted, str) else reranker.likeness(images, wanted)
-    scores, surprisals = scored.tolist(), [candidate.surprisal for candidate in candidates]
-    weight = reranker.surprisal_weight if isinstance(wanted, str) and None not in surprisals else 0.0
-    merits = [score - weight * (nats or 0.0) for score, nats in zip(scores, surprisals, strict=True)]
+    scores = scored.tolist()
+    merits = [
+        score - surprisal_weight * (each.surprisal or 0.0) for score, each in zip(scores, candidates, strict=True)
+    ]
     order = sorted(range(len(candidates)), key=lambda i: (-merits[i], candidates[i].index))
     return [replace(candidates[i], score=float(scores[i]), rank=rank) for rank, i in enumerate(order, start=1)]
+
+
+def ranked(
+    model: ImageModel,
+    request: GenerationRequest,
+    reranker: Reranker,
+    candidates: Sequence[Candidate],
+    conditioning: Conditioning | None = None,
+) -> list[Candidate]:
+    """What this model painted of `request`, by what that is ranked by; best first.
+
+    Surprisal counts for what was painted freely to the words it is ranked by. Where it is unknown it is found again, by
+    a pass over the tokens, to some 1e-4 nats. Without a `conditioning` the prompts are read anew.
+    """
+    target = wanted(model, request)
+    own_words = isinstance(target, str) and target == request.prompt
+    weight = reranker.surprisal_weight if own_words and not request.varies else 0.0
+    if weight and any(candidate.surprisal is None for candidate in candidates):
+        read = model.encode_prompts(_prompts(request)) if conditioning is None else conditioning
+        candidates = [_with_surprisal(model, request, read, candidate) for candidate in candidates]
+    return rerank(reranker, target, candidates, weight)
 
 
 def _with_surprisal(
     model: ImageModel, request: GenerationRequest, conditioning: Conditioning, candidate: Candidate
 ) -> Candidate:
-    """Of one that an earlier run painted, it takes a pass over the tokens."""
     if candidate.surprisal is not None:
         return candidate
     given = len(request.prefix_tokens)
     digits = split_digits(candidate.tokens, model.spec.levels)[given:]  # (N − P, D)
     forced = model.forced_logits(conditioning, candidate.tokens)
-    nats = sum(
-        surprisal(logits[:, given:], digit).mean().item() for logits, digit in zip(forced, digits.T, strict=True)
-    )
-    return replace(candidate, surprisal=nats)
+    nats = sum(surprisal(logits[:, given:], digit).sum().item() for logits, digit in zip(forced, digits.T, strict=True))
+    return replace(candidate, surprisal=nats / model.spec.token_count)
 
 
 def _prompts(request: GenerationRequest) -> list[str]:
@@ -298,7 +317,7 @@ class _Painter:
         images = self.model.tokens_to_images(tokens, spec.token_count)[shown]
         spent = time.monotonic() - started
         self.model.pace.seconds_per_row[width] = spent / (spec.rows - kept)
-        surprisals = (nats[shown] / (spec.token_count - len(self.prefix))).tolist()
+        surprisals = (nats[shown] / spec.token_count).tolist()
         self.batch = [
             Candidate(first + i, seeds[slot + i], tokens[slot + i], images[i], spent / real, surprisals[i])
             for i in range(real)

@@ -66,7 +66,7 @@ class CLIPReranker:
 
     APART = 0.75  # of a score, where things are looked for by themselves
     ENOUGH = 0.6  # of a thing's colour to be of the hue that was asked for, which is most of it
-    surprisal_weight = 0.25  # of pictures that are as good by their cosines the likelier ones are drawn better
+    surprisal_weight = 0.25  # of pictures that match as well the likelier ones are drawn better; found on `emblem-128`
 
     def __init__(self, name: str, clip: CLIP, tokenizer: TextTokenizer, baseline: tuple[float, ...] = (),
                  prototypes: Prototypes | None = None) -> None:  # fmt: skip

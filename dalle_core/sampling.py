@@ -62,7 +62,7 @@ def sample(
 
 
 def surprisal(logits: Tensor, chosen: Tensor) -> Tensor:
-    """(G, B, L) logits and (B,) choices → (B,) float64 nats, on the CPU: −log p of each by the first prompt, without
+    """(G, B, L) logits and (B,) choices → (B,) float64 nats, on the CPU: −log p of each by the first prompt's, before
     guidance, temperature and cuts.
     """
     said = logits[0].float().log_softmax(-1)

@@ -32,7 +32,7 @@ POLL_SECONDS = 0.1
 
 class Picture(TypedDict):
     """`score` is the match with the words, `percentile` how many random pairs it beats, `reranker` what says so; all
-    None where unranked. `rank` also counts how likely the model finds a picture, where that was found to help.
+    None where unranked. By their own prompt the bundled model's are ranked by how likely it finds them, too.
 
     Of a variation without words `score` is the likeness to the picture that was varied, and `percentile` None.
     The top `kept_rows` token rows were given, not painted; a `strength` below 1 is that of a variation.

@@ -413,7 +413,7 @@ window.dalleStudio ??= (() => {
       const key = `${rank} ${match.score}`;
       if (this.caption.dataset.key === key) return;
       this.caption.dataset.key = key;
-      const first = make("span", { class: "rank", text: rank ? `#${rank}` : "", title: match.like ? "" : t("By the match, and where that is known by how likely the model finds the picture") });
+      const first = make("span", { class: "rank", text: rank ? `#${rank}` : "", title: match.like ? "" : t("By the match. What the bundled model paints to these words also by how likely it finds it.") });
       this.caption.replaceChildren(first, make("span", { class: "match", text: scoreWords(match) }), make("span", { class: "words", text: t(match.words) }));
     }
 

@@ -129,8 +129,8 @@ class Reranker(Protocol):
 
     @property
     def surprisal_weight(self) -> float:
-        """What each nat a token, by which a picture surprises the model that painted it, counts against a score where
-        pictures are ranked by a text. 0 where that was never measured.
+        """What each nat a token, by which a picture surprises the model that painted it, counts against its score in
+        ranking by the words it was painted to; 0 for nothing.
         """
         ...
 

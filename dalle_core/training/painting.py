@@ -10,7 +10,7 @@ from torch import Tensor
 from dalle_core.checkpoints import atomic_path, sha256_of_weights
 from dalle_core.conditioning import read
 from dalle_core.families.bundled import BundledModel
-from dalle_core.generate import Candidate, Finished, GenerationRequest, generate, rerank, wanted
+from dalle_core.generate import Candidate, Finished, GenerationRequest, generate, ranked
 
 
 def painted(model: BundledModel, request: GenerationRequest) -> Tensor:
@@ -35,6 +35,11 @@ class Easel:
 
     def painted(self, request: GenerationRequest) -> Tensor:
         """As `painted`."""
+        best_first = ranked(self.model, request, self.model.reranker, self.candidates(request))
+        return torch.stack([candidate.image for candidate in best_first])
+
+    def candidates(self, request: GenerationRequest) -> list[Candidate]:
+        """In the order of their seeds, without scores."""
         model = self.model
         path = self.folder / f"{_key(model, request)[:32]}.npz"
         if not path.exists():
@@ -46,9 +51,7 @@ class Easel:
         kept = np.load(path)
         tokens, nats = torch.from_numpy(kept["tokens"].astype(np.int64)), kept["surprisals"].tolist()
         images = model.tokens_to_images(tokens, model.spec.token_count)
-        candidates = [Candidate(i, request.seed + i, tokens[i], images[i], 0.0, nats[i]) for i in range(len(tokens))]
-        ranked = rerank(model.reranker, wanted(model, request), candidates)
-        return torch.stack([candidate.image for candidate in ranked])
+        return [Candidate(i, request.seed + i, tokens[i], images[i], 0.0, nats[i]) for i in range(len(tokens))]
 
 
 def _key(model: BundledModel, request: GenerationRequest) -> str:

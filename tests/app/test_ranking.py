@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from app.generate_command import load
-from app.ranking import give_reranker
+from app.ranking import give_reranker, rank
 from app.settings import Settings
 from app.studio import JobView, NotFound, Studio
 from dalle_core.errors import CheckpointError, RequestError
 from dalle_core.families.base import ModelSpec
+from dalle_core.generate import Finished, generate
+from dalle_core.request import GenerationRequest
 from tests.app.conftest import StartStudio, painted, quick_model, request, wait_until
 from tests.app.test_models import put_model
 from tests.fakes import QUICK_SPEC, SPEC, FakeModel, FakeReranker, fake_settings
@@ -274,3 +276,24 @@ class TestTheRerankerAModelIsLoadedWith:
     def test_names_that_are_none(self, tmp_path: Path, name: str) -> None:
         with pytest.raises(RequestError, match="expected the name of a folder in"):
             fake_settings(tmp_path, reranker=name)
+
+
+def test_a_ranking_that_is_made_again_counts_surprisal_where_the_model_painted_the_pictures_itself() -> None:
+    class Unsurprised(FakeReranker):
+        surprisal_weight = 1000.0
+
+    model, request = FakeModel(spec=QUICK_SPEC, reranker=Unsurprised()), GenerationRequest("red apple", count=4, keep=2)
+    *_, first = generate(model, request, model.reranker)
+    assert isinstance(first, Finished)
+    ids = {candidate.index: f"id{candidate.index}" for candidate in first.candidates}
+    bare = [replace(candidate, surprisal=None, score=None, rank=None) for candidate in first.candidates]
+
+    def order(painted_by: str | None, asked: GenerationRequest = request) -> list[str]:
+        return [row.image_id for row in rank(model, asked, bare, ids, painted_by)]
+
+    lightest = sorted(first.candidates, key=lambda candidate: -float(candidate.image.mean()))
+    by_match = [ids[candidate.index] for candidate in lightest]
+    assert [ids[candidate.index] for candidate in first.candidates] != by_match
+    assert order(model.spec.sha256) == [ids[candidate.index] for candidate in first.candidates]
+    assert order("another") == order(None) == by_match
+    assert order(model.spec.sha256, replace(request, rerank_text="a pear")) == by_match

@@ -22,6 +22,7 @@ from dalle_core.generate import (
     Started,
     generate,
     never,
+    ranked,
     rerank,
 )
 from dalle_core.request import MAX_BATCH_WIDTH, MAX_COUNT, MAX_PROMPT_CHARACTERS, MAX_SEED
@@ -222,36 +223,51 @@ class TestRerank:
         assert {(c.score, c.rank) for c in last(run(request())).candidates} == {(None, None)}
 
 
+def made(index: int, red: float, surprisal: float | None) -> Candidate:
+    return Candidate(index, index, torch.zeros(12, dtype=torch.int64), torch.full((3, 8, 8), red), 1.0, surprisal)
+
+
 class TestSurprisal:
     """Of digits that are all equally likely every token is as surprising: log 3 + log 2 nats."""
 
     EACH = math.log(6)
+    CANDIDATES = (made(0, 0.9, 1.0), made(1, 0.8, 0.1), made(2, 0.7, 0.0))
 
-    @pytest.mark.parametrize(
-        "changes", [{}, {"prefix_tokens": (1, 2, 3)}, {"guidance_scale": 1.0}, {"temperature": 0.0}]
-    )
-    def test_is_a_mean_over_what_was_painted(self, changes: dict[str, Any]):
+    @pytest.mark.parametrize("changes", [{}, {"guidance_scale": 1.0}, {"temperature": 0.0}])
+    def test_is_a_mean_over_tokens(self, changes: dict[str, Any]):
         candidates = last(run(request(**changes))).candidates
         assert [candidate.surprisal for candidate in candidates] == pytest.approx([self.EACH] * 5)
 
+    def test_given_tokens_surprise_nobody(self):
+        candidates = last(run(request(prefix_tokens=(1, 2, 3)))).candidates
+        assert [candidate.surprisal for candidate in candidates] == pytest.approx([self.EACH * 9 / 12] * 5)
+
     def test_counts_in_ranks_and_not_in_scores(self):
-        reds, nats = (0.9, 0.8, 0.7), (1.0, 0.1, 0.0)
-        candidates = [made(i, red, surprisal) for i, (red, surprisal) in enumerate(zip(reds, nats, strict=True))]
-        ranked = rerank(RedReranker(surprisal_weight=0.5), "x", candidates)
-        assert [candidate.index for candidate in ranked] == [1, 2, 0]
-        assert [candidate.score for candidate in ranked] == pytest.approx([0.8, 0.7, 0.9])
-        assert [candidate.index for candidate in rerank(RedReranker(), "x", candidates)] == [0, 1, 2]
+        best_first = rerank(RedReranker(), "x", self.CANDIDATES, surprisal_weight=0.5)
+        assert [candidate.index for candidate in best_first] == [1, 2, 0]
+        assert [candidate.score for candidate in best_first] == pytest.approx([0.8, 0.7, 0.9])
+        assert [candidate.index for candidate in rerank(RedReranker(), "x", self.CANDIDATES)] == [0, 1, 2]
 
-    def test_counts_nothing_where_it_is_unknown_of_some_or_pictures_are_ranked_by_likeness(self):
+    @pytest.mark.parametrize(
+        ("changes", "order"),
+        [
+            ({}, [1, 2, 0]),
+            ({"rerank_text": "red apple"}, [1, 2, 0]),
+            ({"rerank_text": "other words"}, [0, 1, 2]),
+            ({"strength": 0.5, "source_tokens": (1,) * 12}, [0, 1, 2]),
+        ],
+    )
+    def test_counts_for_what_was_painted_freely_to_the_words_it_is_ranked_by(
+        self, changes: dict[str, Any], order: list[int]
+    ):
         reranker = RedReranker(surprisal_weight=0.5)
-        candidates = [made(0, 0.9, 1.0), made(1, 0.8, None), made(2, 0.7, 0.0)]
-        assert [candidate.index for candidate in rerank(reranker, "x", candidates)] == [0, 1, 2]
-        known = [made(0, 0.9, 1.0), made(1, 0.8, 0.0)]
-        assert [candidate.index for candidate in rerank(reranker, torch.ones(3, 8, 8), known)] == [0, 1]
+        best_first = ranked(UniformModel(), request(**changes), reranker, self.CANDIDATES)
+        assert [candidate.index for candidate in best_first] == order
 
-
-def made(index: int, red: float, surprisal: float | None) -> Candidate:
-    return Candidate(index, index, torch.zeros(12, dtype=torch.int64), torch.full((3, 8, 8), red), 1.0, surprisal)
+    def test_never_counts_for_likeness(self):
+        asked = request(prompt="", strength=0.5, source_tokens=(5,) * 12)
+        best_first = ranked(UniformModel(), asked, RedReranker(surprisal_weight=100.0), self.CANDIDATES)
+        assert [candidate.index for candidate in best_first] == [1, 0, 2]  # 5/6 is red's share of the picture
 
 
 class TestCancel:
@@ -362,11 +378,11 @@ class TestEarlier:
         assert [c.tokens.tolist() for c in again.candidates] == [c.tokens.tolist() for c in whole.candidates]
         assert [(p.first, p.finished) for p in of_kind(events, Progress) if p.row == p.rows] == [(4, 8), (8, 9)]
 
-    @pytest.mark.parametrize("changes", [{}, {"prefix_tokens": (1, 2, 3)}])
-    def test_how_surprising_they_were_is_found_again_where_that_counts(self, changes: dict[str, Any]):
+    @pytest.mark.parametrize(("changes", "painted"), [({}, 12), ({"prefix_tokens": (1, 2, 3)}, 9)])
+    def test_how_surprising_they_were_is_found_again_where_that_counts(self, changes: dict[str, Any], painted: int):
         whole = last(run(request(**changes)))
         earlier = [replace(candidate, surprisal=None) for candidate in whole.candidates[:3]]
-        for weight, expected in ((0.5, [TestSurprisal.EACH] * 3), (0.0, [None] * 3)):
+        for weight, expected in ((0.5, [TestSurprisal.EACH * painted / 12] * 3), (0.0, [None] * 3)):
             events = generate(UniformModel(), request(**changes), RedReranker(weight), earlier=earlier)
             ranked = sorted(last(list(events)).candidates, key=lambda candidate: candidate.index)
             assert [candidate.surprisal for candidate in ranked[:3]] == pytest.approx(expected)

@@ -16,7 +16,8 @@ from dalle_core.checkpoints import read_json, write_json
 from dalle_core.errors import CheckpointError
 from dalle_core.everyday import Everyday, bare, named
 from dalle_core.phrases import HUE_ZH, MEASURE, readings
-from dalle_core.wording import plain, several
+from dalle_core.placing import placed
+from dalle_core.wording import HOW, QUALITIES, an, plain, relation, several
 
 GLOSSARY = "glossary.json"  # in a model's folder, where it has one
 _HAN = r"\u3400-\u9fff"
@@ -25,8 +26,26 @@ _BEFORE = re.compile(rf"(?:^\s*|[^{_HAN}\s，,、。;；!！?？.]\s*|的[，,]?
 _COUNTED = re.compile(r"(?P<count>two|three|four) (?!leaf )(?P<rest>.+)", re.IGNORECASE | re.DOTALL)
 _COUNTS = {"two": "两", "three": "三", "four": "四"}
 _BEHIND = re.compile(r"[.!]?\Z|[,;]| (?:of|on|in|at|against|with) ", re.IGNORECASE)
+_READABLE = 300  # characters
 _TABLES = ("names", "everyday", "plurals")
 _QUALITIES = 3  # words between a count and what is counted, at most
+_JOINING = ("and", "or", "with")
+_MANY = r"(?:(?:the )?(?P<{0}>two|three|four|[234])|an?|the|one|1) "
+_EACH = re.compile(
+    rf"{_MANY.format('first')}(?P<one>[^,.!]+?) (?P<how>{HOW}) {_MANY.format('second')}(?P<two>[^,.!]+?)"
+    r"(?P<rest>,.*| (?:on|in|at|against) .*|[.!]?)",
+    re.IGNORECASE | re.DOTALL,
+)
+_SIDES = (("one", "first"), ("two", "second"))
+_QUALIFIED = re.compile(rf"(?:(?:{QUALITIES}) )*", re.IGNORECASE)
+_MANY_ZH = r"(?:(?P<{0}>[两二三四234])|[一1])" + MEASURE
+_EACH_ZH = re.compile(
+    rf"(?:{_MANY_ZH.format('first')})?(?P<one>[^，,]+?)(?:和|与|跟|以及|还有)"
+    rf"(?:{_MANY_ZH.format('second')})?(?P<two>[^，,]+?)(?P<rest>[，,].*)?",
+    re.DOTALL,
+)
+_LISTED_ZH = re.compile(rf"(?P<one>[{_HAN}]+)[ 、\u3000]+(?P<two>[{_HAN}]+)(?P<rest>[，,].*)?", re.DOTALL)
+_HUED_ZH = re.compile(f"^{HUE_ZH}的?")
 _AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面方])|{HUE_ZH}(?:到|背景)|风格")
 
 
@@ -57,11 +76,59 @@ class Glossary:
         三个mouse, and “a hammer and a boy” as “a hammer beside a boy” where a name begins with “hammer and”: that would
         be painted.
 
-        A plural is a rare word to a small transformer, and Chinese counts what keeps its name.
+        A plural is a rare word to a small transformer, and Chinese counts what keeps its name. Of different things
+        there is one each, whatever was asked for, 猫 狗 are 猫和狗, and what things do is where they stand.
         """
-        text = self._apart(self._counted(self.everyday.paired(plain(prompt, self._several))))
+        text = plain(prompt, self._several)
+        text = self.one_each(text) or self.placed(text) or self._listed(text)
+        text = self._apart(self._counted(self.everyday.paired(text)))
         count, one = self.everyday.several(text)
         return f"{' 两三四'[count - 1]}个{one}" if count else text
+
+    def placed(self, prompt: str) -> str:
+        """ "a cat on a car" as “a cat above a car”. Empty for a prompt that says no such thing, and for a name."""
+        text = plain(prompt, self._several) if len(prompt) <= _READABLE else ""
+        if any(name in text.lower() for name in self._several):
+            return ""
+        ways = readings(text)
+        told = bool(ways) and (len(ways[0]) > 1 or len(ways[0][0].places) > 1)
+        return "" if told else placed(text, self.knows, self._is_one)
+
+    def _is_one(self, name: str) -> bool:
+        """Whether that is known, and not as what somebody is in: a tuxedo is a person in one."""
+        return self.knows(name) and not {"in", "on", "with", "and"} & set(self.read(name).split())
+
+    def one_each(self, prompt: str) -> str:
+        """ "two cats and a red dog" as “a cat and a red dog”, 两只猫和一只狗 as 猫和狗: of different things a model has
+        learned pictures of one each. Empty for any other prompt, and for one that is longer than anyone reads.
+        """
+        text = plain(prompt, self._several) if len(prompt) <= _READABLE else ""
+        if (found := _EACH.fullmatch(text)) and (found["first"] or found["second"]):
+            one, two = (self._one(found[name], bool(found[count])) for name, count in _SIDES)
+            apart = one and two and self.read(one) != self.read(two)
+            return f"{an(one)} {relation(found['how'])} {an(two)}{found['rest']}" if apart else ""
+        if (found := _EACH_ZH.fullmatch(text)) and (found["first"] or found["second"]):
+            names = [_HUED_ZH.sub("", name) for name in (found["one"], found["two"])]
+            together = f"{found['one']}和{found['two']}"
+            return together + (found["rest"] or "") if self._are_two(names) and not self.knows(together) else ""
+        return ""
+
+    def _are_two(self, names: list[str]) -> bool:
+        return all(map(self.knows, names)) and self.read(names[0]) != self.read(names[1])
+
+    def _one(self, phrase: str, many: bool) -> str:
+        """A known thing without its article; of several “red apples” one. Empty for an unknown one."""
+        start = _QUALIFIED.match(phrase).end() if not self.knows(phrase) or many else 0  # type: ignore[union-attr]
+        name = phrase[start:].lower()
+        one = self._one_of(name) if many else name if self.knows(name) else ""
+        return phrase[:start] + one if one else ""
+
+    def _listed(self, text: str) -> str:
+        found = _LISTED_ZH.fullmatch(text)
+        names = [] if found is None else [found["one"], found["two"]]
+        if found is None or not self._are_two(names) or "".join(names) in self._chinese:
+            return text
+        return f"{names[0]}和{names[1]}{found['rest'] or ''}"
 
     def _apart(self, text: str) -> str:
         for way in readings(text):
@@ -77,6 +144,8 @@ class Glossary:
         rest = found["rest"]
         words = list(re.finditer(r"[^\s,;.!]+", rest))
         for first, word in enumerate(words[: _QUALITIES + 1]):
+            if word[0].lower() in _JOINING:
+                break
             for last in reversed(words[first:]):
                 start, end = word.start(), last.end()
                 if (one := self._one_of(rest[start:end].lower())) and _BEHIND.match(rest, end):

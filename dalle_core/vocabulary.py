@@ -132,6 +132,10 @@ class Vocabulary:
         if count > MOST_THINGS:
             told.append(f"The model paints two different things at most. Of these {count} some will be missing.")
         said = prompt[:READABLE]
+        if self.glossary.one_each(said):
+            told.append("Of two different things the model paints one each.")
+        elif read := self.glossary.placed(said):
+            told.append(f"The model sets things beside or above one another. This is read as: “{read}”")
         many = _TOO_MANY.search(said)
         if many and not said[many.start("number") :].lower().startswith(self._numbered):
             told.append(f"The model counts to four. It cannot tell how many this is: “{many['number']}”")

@@ -30,23 +30,23 @@ _RELATIONS = {
     "right of": r"(?:on )?the right (?:side )?of|to the right side of",
 }  # what captions say, and what else may be said for it
 _SAID = r"and|next to|beside|above|over|below|under|(?:to the )?(?:left|right) of"
-_HOW = rf"{_SAID}|{'|'.join(_RELATIONS.values())}"
+HOW = rf"{_SAID}|{'|'.join(_RELATIONS.values())}"
 _DETERMINER = re.compile(r"^(?:an?|the|one|some|my|your|this|that) ", re.IGNORECASE)
 _ARTICLE = re.compile(r"^an? ", re.IGNORECASE)
 _THING = r"[^\W\d][^\W_]*(?:[-'’][^\W_]+)*(?: [^\W\d][^\W_]*(?:[-'’][^\W_]+)*){0,4}"
 _JOINED = re.compile(
-    rf"(?P<one>{_THING}?) (?P<how>{_HOW}) (?P<two>{_THING}?)"
+    rf"(?P<one>{_THING}?) (?P<how>{HOW}) (?P<two>{_THING}?)"
     r"(?P<rest>,.*| (?:on|in|at|against) .*|[.!]?)",
     re.IGNORECASE | re.DOTALL,
 )
-_JOINING = re.compile(rf"\b(?:{_HOW}|on|in|with|from)\b", re.IGNORECASE)
+_JOINING = re.compile(rf"\b(?:{HOW}|on|in|with|from)\b", re.IGNORECASE)
 _DOING = re.compile(r"\b(?:wearing|holding|carrying|riding|eating|drinking|reading|playing)\b", re.IGNORECASE)
 COLOURS = "red|orange|yellow|green|blue|purple|pink|brown|black|white|grey|gray|gold|golden|silver"
 QUALITIES = (
     f"{COLOURS}|dark|light|bright|pale|big|small|large|huge|tiny|little|old|young|new|happy|sad|angry|hot|cold|long|short|"
     "round|cute|adorable|lovely|pretty|beautiful|nice|funny|simple|shiny|fast|cartoon|fluffy|chubby|fat|kawaii|cool|sleepy|wild"
 )
-_NAMELESS = re.compile(f"{QUALITIES}|up|down|left|right")  # of themselves: “black and white cat” is one thing
+NAMELESS = re.compile(f"{QUALITIES}|up|down|left|right")  # of themselves: “black and white cat” is one thing
 
 _ASKED_ZH = re.compile(rf"^请?(?:帮我)?画(?=[一1两二三四234]?{MEASURE})")
 _COUNTED_ZH = re.compile(rf"(?:(?<![\d一-龥])|(?<=的))(?P<number>[234二两三四])(?P<measure>{MEASURE})")
@@ -76,7 +76,7 @@ def plain(prompt: str, names: Iterable[str] = ()) -> str:
     if joined := _JOINED.fullmatch(text):
         one, two = joined["one"], joined["two"]
         if _is_thing(one, two) and _is_thing(two) and not _DOING.search(one):  # "wearing a hat and glasses"
-            return f"{_an(one)} {_relation(joined['how'])} {_an(two)}{joined['rest']}"
+            return f"{an(one)} {relation(joined['how'])} {an(two)}{joined['rest']}"
     return text
 
 
@@ -98,15 +98,17 @@ def _is_thing(phrase: str, other: str = "") -> bool:
     words = _DETERMINER.sub("", phrase).lower().split()
     if words[0] in _NUMBERS.values() or _JOINING.search(" ".join(words)):
         return False
-    return not _NAMELESS.fullmatch(words[-1]) or (words[-1] == "orange" and len(other.split()) == 1)
+    return not NAMELESS.fullmatch(words[-1]) or (words[-1] == "orange" and len(other.split()) == 1)
 
 
-def _an(phrase: str) -> str:
+def an(phrase: str) -> str:
+    """With an article, which it may have already."""
     if _ARTICLE.match(phrase):
         return phrase
     named = _DETERMINER.sub("", phrase)
     return f"{'an' if named[0].lower() in 'aeiou' else 'a'} {named}"
 
 
-def _relation(how: str) -> str:
+def relation(how: str) -> str:
+    """What captions say for it."""
     return next((name for name, ways in _RELATIONS.items() if re.fullmatch(ways, how, re.IGNORECASE)), how)

@@ -140,14 +140,78 @@ def test_one_of_several_is_called_as_a_caption_calls_it(prompt: str, worded: str
         "five mice",
         "four leaf clovers",
         "three blind old grey happy mice",  # too far off
-        "two mice and a cup",
+        "two mice and a geese",
         "two micewood trees",
+        "two mice and two micewood trees",
         "two geese",
         "a cup of two cups",
     ],
 )
 def test_what_is_not_counted_or_not_known_stays(prompt: str) -> None:
     assert PLURALS.worded(prompt) == prompt
+
+
+class TestDifferentThings:
+    """A transformer has learned of two different things one each, and of one thing up to four."""
+
+    @pytest.mark.parametrize(
+        ("prompt", "worded"),
+        [
+            ("two mice and a cup", "a mouse and a cup"),
+            ("a cup & 3 mice", "a cup and a mouse"),
+            ("2 mice and 1 cup.", "a mouse and a cup."),
+            ("four rockets and two happy mice, noto style", "a rocket and a happy mouse, noto style"),
+            ("the two mice on top of the cup on a blue background", "a mouse above a cup on a blue background"),
+            ("two red cups to the left of two computer mice", "a red cup to the left of a computer mouse"),
+            ("two crossed swords and a cup", "a crossed swords and a cup"),
+        ],
+    )
+    def test_are_one_each(self, prompt: str, worded: str) -> None:
+        assert PLURALS.worded(prompt) == worded
+        assert PLURALS.one_each(prompt) == worded
+        assert PLURALS.worded(worded) == worded
+        assert PLURALS.one_each(worded) == ""
+        assert len(readings(worded)[0]) == 2
+
+    @pytest.mark.parametrize(
+        "prompt",
+        ["", "two mice", "a mouse and a cup", "two mice and two mice", "two mice and a wug", "two wugs and a cup",
+         "two mice and a cup and a rocket", "two mice, a cup", f"two mice and a cup, {'very ' * 60}"],
+    )  # fmt: skip
+    def test_what_is_no_such_prompt(self, prompt: str) -> None:
+        assert PLURALS.one_each(prompt) == ""
+        assert PLURALS.worded(f"two mice and a cup, {'very ' * 60}").startswith("two mice")
+
+    @pytest.mark.parametrize(
+        ("prompt", "worded"),
+        [
+            ("两只猫和一只狗", "猫和狗"),
+            ("一只猫和三个红色的狗，noto 风格", "猫和红色的狗，noto 风格"),
+            ("2个猫与熊猫", "猫和熊猫"),
+            ("四只猫和四只狗", "猫和狗"),
+        ],
+    )
+    def test_are_one_each_in_chinese(self, prompt: str, worded: str) -> None:
+        assert NAMES.worded(prompt) == NAMES.one_each(prompt) == worded
+        assert NAMES.one_each(worded) == ""
+
+    @pytest.mark.parametrize("prompt", ["两只猫", "猫和狗", "两只猫和一只鹦鹉", "两只猫和猫", "两只猫在狗的左边"])
+    def test_what_is_no_such_prompt_in_chinese(self, prompt: str) -> None:
+        assert NAMES.one_each(prompt) == ""
+
+    @pytest.mark.parametrize(
+        ("prompt", "worded"),
+        [
+            ("猫 狗", "猫和狗"),
+            ("猫、熊猫，蓝色背景", "猫和熊猫，蓝色背景"),
+            ("猫 狗 熊", "猫 狗 熊"),
+            ("熊 猫", "熊 猫"),  # a panda, perhaps
+            ("猫 白色", "猫 白色"),
+            ("猫 猫", "猫 猫"),
+        ],
+    )
+    def test_two_names_side_by_side_are_two_things(self, prompt: str, worded: str) -> None:
+        assert NAMES.worded(prompt) == worded
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ _EACH_ZH = re.compile(
     re.DOTALL,
 )
 _LISTED_ZH = re.compile(rf"(?P<one>[{_HAN}]+)[ 、\u3000]+(?P<two>[{_HAN}]+)(?P<rest>[，,].*)?", re.DOTALL)
+_HEAD_ZH = re.compile("[树花车船肉鱼鸟伞票茶汤糖酒饭面果包]|蛋糕|手机|电脑|面包|冰淇淋|果汁|贴纸")
 _HUED_ZH = re.compile(f"^{HUE_ZH}的?")
 _AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面方])|{HUE_ZH}(?:到|背景)|风格")
 
@@ -92,11 +93,7 @@ class Glossary:
             return ""
         ways = readings(text)
         told = bool(ways) and (len(ways[0]) > 1 or len(ways[0][0].places) > 1)
-        return "" if told else placed(text, self.knows, self._is_one)
-
-    def _is_one(self, name: str) -> bool:
-        """Whether that is known, and not as what somebody is in: a tuxedo is a person in one."""
-        return self.knows(name) and not {"in", "on", "with", "and"} & set(self.read(name).split())
+        return "" if told else placed(text, self.knows, self.read)
 
     def one_each(self, prompt: str) -> str:
         """ "two cats and a red dog" as “a cat and a red dog”, 两只猫和一只狗 as 猫和狗: of different things a model has
@@ -121,14 +118,18 @@ class Glossary:
         start = _QUALIFIED.match(phrase).end() if not self.knows(phrase) or many else 0  # type: ignore[union-attr]
         name = phrase[start:].lower()
         one = self._one_of(name) if many else name if self.knows(name) else ""
-        return phrase[:start] + one if one else ""
+        return phrase[:start] + one if one and not (many and one == name) else ""  # eyes are no one thing
 
     def _listed(self, text: str) -> str:
         found = _LISTED_ZH.fullmatch(text)
         names = [] if found is None else [found["one"], found["two"]]
-        if found is None or not self._are_two(names) or "".join(names) in self._chinese:
+        if found is None or not self._are_two(names) or self._compound(*names):
             return text
         return f"{names[0]}和{names[1]}{found['rest'] or ''}"
+
+    def _compound(self, one: str, other: str) -> bool:
+        """Whether both are one word with a space in it, 草莓 蛋糕."""
+        return one + other in self._chinese or bool(_HEAD_ZH.fullmatch(other))
 
     def _apart(self, text: str) -> str:
         for way in readings(text):

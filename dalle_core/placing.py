@@ -2,108 +2,147 @@
 a car”, “a dog wearing a hat” as “a hat above a dog”, 拿着花的男孩 as 男孩和花.
 
 A model that learned of things beside and above one another paints one creature of two that stand otherwise. Knows
-words; whether they name things it is told.
+words; whether they name things, and which, it is told.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from dalle_core.everyday import bare
 from dalle_core.phrases import HUE_ZH, MEASURE
 from dalle_core.wording import NAMELESS, an
 
-_POSES = "sitting|standing|lying|sleeping|resting|perched|jumping|dancing|walking|playing|hiding|swimming|floating"
-_ABOVE = rf"(?:(?:{_POSES}|riding|driving|flying|climbing) )?(?:on|upon|in|inside(?: of)?)|riding|driving|flying"
+_POSES = "sitting|sits|standing|stands|lying|sleeping|sleeps|resting|perched|jumping|dancing|walking|playing|floating"
+_ABOVE = (
+    rf"(?:(?:{_POSES}|riding|driving|flying|climbing) )?(?:on|upon|in|inside(?: of)?)|"
+    "riding|rides|driving|drives|flying"
+)
 _BESIDE = (
-    r"holding|carrying|eating|drinking|kicking|throwing|hugging|kissing|watching|chasing|pushing|pulling|reading|"
-    r"catching|feeding|playing(?: with)?|looking at|"
+    r"holding|holds|carrying|eating|eats|drinking|drinks|kicking|throwing|hugging|kissing|watching|chasing|chases|"
+    r"pushing|pulling|reading|reads|catching|feeding|playing(?: with)?|looking at|"
     rf"(?:(?:{_POSES}) )?(?:near|by|close to|in front of|behind)"
 )
-_DETERMINER = r"(?:an?|the|one|my|its|his|her|their)"
+_DETERMINER = r"(?:an?|the|my)"
 _TOLD = re.compile(
-    rf"(?:(?P<first>{_DETERMINER}) )?(?P<one>[^,.!]+?) "
-    rf"(?:is )?(?:(?P<above>{_ABOVE})|(?P<worn>wearing)|(?P<beside>{_BESIDE})) "
-    rf"(?:(?P<second>{_DETERMINER}) )?(?P<two>[^,.!]+?)(?P<rest>,.*| (?:on|in|against) .*|[.!]?)",
+    rf"(?:(?P<first>{_DETERMINER}|one) )?(?P<one>[^,.!?]+?) "
+    rf"(?:is )?(?:(?P<beside>{_BESIDE})|(?P<above>{_ABOVE})|(?P<worn>wearing|wears)) "
+    rf"(?:(?P<second>{_DETERMINER}) )?(?P<two>[^,.!?]+?)(?P<rest>,.*| (?:on|in|against) .*|[.!?]*)",
     re.IGNORECASE | re.DOTALL,
 )
 _GROUND = re.compile(
     r"(?:.* )?(?:sky|space|sea|ocean|water|snow|grass|lawn|meadow|beach|sand|street|road|floor|ground|wall|rain|dark|"
-    r"background|fire|love|style)",
+    r"background|fire|love|style|shirt|paper)",
     re.IGNORECASE,
-)  # no thing in a picture, but what is behind or around all of it
+)  # no thing in a picture, but what is behind or around all of it, or what is printed on
+_VESSEL = re.compile(
+    r"(?:.* )?(?:box|car|cup|mug|basket|boat|ship|bowl|bag|bucket|bus|train|truck|van|taxi|bathtub|bed|nest|jar|bottle|"
+    r"pot|vase|plane|airplane|helicopter|rocket|spaceship|ufo|canoe|cart|chair|sofa|suitcase|backpack|hat|balloon)",
+    re.IGNORECASE,
+)  # what one sits in and is seen
+_KITE = re.compile(r"(?:.* )?(?:kite|balloon|flag)", re.IGNORECASE)
+_TALKED_ON = re.compile(r"(?:.* )?(?:phone|telephone|computer|laptop)", re.IGNORECASE)
 _HEADWEAR = re.compile(r"(?:.* )?(?:hat|cap|crown|helmet)|.*[帽冠盔]子?", re.IGNORECASE)
+_OUT_OF_A_HAT = re.compile(r"(?:.* )?(?:rabbit|bunny|feather|flower|egg|fish|mouse|dove)", re.IGNORECASE)
+_OF_BODY = re.compile(
+    r"(?:.* )?(?:hands?|heads?|foot|feet|legs?|back|mouth|eyes?|ears?|nose|arms?|fingers?|face|tail|tongue)|"
+    r".*[手头身脸背脚腿嘴]上?",
+    re.IGNORECASE,
+)
+_INNER = re.compile(r"\b(?:an?|the) ", re.IGNORECASE)
 
 _AN_ZH = f"(?:[一1]{MEASURE})?"
 _ONE_ZH, _TWO_ZH = rf"{_AN_ZH}(?P<one>[^，,。]+?)", rf"{_AN_ZH}(?P<two>[^，,。]+?)"
-_REST_ZH = "(?P<rest>[，,。].*)?"
-_RIDE, _WEAR = "(?:正?在?(?:[骑坐乘]|开(?![心花放门始水关口]))着?)", "(?:戴|穿)着?"
-_HOLD = "(?:正?在?[拿抱举捧吃喝玩踢弹看追牵]着?)"
-_INSIDE = "(?:里面|里边|上|里|中)"
+_REST_ZH = "(?P<rest>[，,].*|[。.!！?？]*)"
+_AT = "[坐站躺睡趴飞停]?在"
+_RIDE = r"(?:正?在?(?P<how>[骑坐乘]|开(?=着?[^，,的]*(?:[车机船]|火箭)))着?)"
+_WEAR = "(?:戴|穿)着?"
+_HOLD = "(?:正?在?(?:[拿抱举捧吃喝玩踢弹追牵]|看(?![门家]))着?)"
+_ON, _IN = "(?P<on>上)", "(?:里面|里边|里|中)"
+_VESSEL_ZH = re.compile(".*(?:[箱盒杯篮袋桶罐瓶锅碗包车船机床窝]|沙发|浴缸|火箭|气球)子?")
 _TOLD_ZH = {
     "above": (
-        f"{_ONE_ZH}[坐站躺睡趴飞停]?在{_TWO_ZH}{_INSIDE}",
-        f"{_TWO_ZH}{_INSIDE}的{_ONE_ZH}",
+        f"{_ONE_ZH}{_AT}{_TWO_ZH}(?:{_ON}|{_IN})",
+        f"{_AN_ZH}(?:{_AT})?{_TWO_ZH}(?:{_ON}|{_IN})的{_ONE_ZH}",
         f"{_ONE_ZH}{_RIDE}{_TWO_ZH}",
-        f"{_RIDE}{_TWO_ZH}的{_ONE_ZH}",
+        f"{_AN_ZH}{_RIDE}{_TWO_ZH}的{_ONE_ZH}",
     ),
-    "worn": (f"{_WEAR}{_TWO_ZH}的{_ONE_ZH}", f"{_ONE_ZH}{_WEAR}{_TWO_ZH}"),
+    "worn": (f"{_AN_ZH}{_WEAR}{_TWO_ZH}的{_ONE_ZH}", f"{_ONE_ZH}{_WEAR}{_TWO_ZH}"),
     "beside": (
-        f"{_ONE_ZH}[坐站躺睡趴飞停]?在{_TWO_ZH}(?:前面|后面|附近|边上)",
-        f"{_HOLD}{_TWO_ZH}的{_ONE_ZH}",
+        f"{_ONE_ZH}{_AT}{_TWO_ZH}(?:前面|后面|附近|边上)",
+        f"{_AN_ZH}{_HOLD}{_TWO_ZH}的{_ONE_ZH}",
         f"{_ONE_ZH}{_HOLD}{_TWO_ZH}",
     ),
 }
 _WAYS_ZH = [(how, re.compile(pattern + _REST_ZH, re.DOTALL)) for how, ways in _TOLD_ZH.items() for pattern in ways]
-_GROUND_ZH = re.compile(".*(?:天空|夜空|天|空|海|水|雪|雪地|草地|草原|沙滩|地|地面|路|街|墙|雨|背景|夜)")
-_HUED_ZH = re.compile(f"^{HUE_ZH}的?")
-
+_GROUND_ZH = re.compile(".*(?:[天空海水雪地路街墙雨夜衣服裙衫纸]|草原|沙滩|地面|背景)")
+_HUED_ZH = re.compile(f"^({HUE_ZH})的?")
 
 Knows = Callable[[str], bool]
 
 
-def placed(text: str, knows: Knows, alone: Knows) -> str:
-    """The text so told, if it is of two different things that are known, each `alone`; else nothing. What is known as a
-    whole, as the sun behind a cloud, stays.
+def placed(text: str, knows: Knows, reads: Callable[[str], str]) -> str:
+    """The text so told, if it is of two different things that are known, as `reads` has them; else nothing. What is
+    known as a whole, as the sun behind a cloud, stays.
     """
-    return next(iter((*_placed_english(text, knows, alone), *_placed_chinese(text, knows, alone))), "")
+
+    def are_two(*names: str) -> bool:
+        """Of which none is somebody in something: a tuxedo is a person in one."""
+        labels = [reads(name).lower() for name in names]
+        worn = {"in", "on", "with", "and", "person", "worker", "creature"}
+        return all(map(knows, names)) and not any(worn & set(label.split()) - {name} for label, name in
+                                                   zip(labels, names, strict=True)) and not _same(*labels)  # fmt: skip
+
+    return _placed_english(text, knows, are_two) or _placed_chinese(text, knows, are_two)
 
 
-def _placed_english(text: str, knows: Knows, alone: Knows) -> Iterator[str]:
+def _same(one: str, other: str) -> bool:
+    """A letter in an envelope may be but an envelope."""
+    return one in other or other in one
+
+
+def _placed_english(text: str, knows: Knows, are_two: Callable[[str, str], bool]) -> str:
     found = _TOLD.fullmatch(text)
     if found is None:
-        return
-    alike = bool(found["first"]) == bool(found["second"])  # otherwise it is "in love" or "on fire"
-    if not (alike or found["worn"] or _HEADWEAR.fullmatch(found["two"])):
-        return
-    one, two = found["one"], found["two"]
-    things = [bare(one).lower(), bare(two).lower()]
-    if things[0] == things[1] or _GROUND.fullmatch(two) or not all(map(alone, things)):
-        return
+        return ""
+    one, two, rest = found["one"], found["two"], found["rest"].strip(".!?")
+    above, worn = found["above"] or "", bool(found["worn"])
+    if found["first"] and not (found["second"] or worn or _HEADWEAR.fullmatch(two)):
+        return ""  # "in love", "on fire"
+    within = re.search(r"\bin(?:side)?\b", above, re.IGNORECASE)
+    on_head = _HEADWEAR.fullmatch(two) and (worn or (within and not _OUT_OF_A_HAT.fullmatch(one)))
+    if _GROUND.fullmatch(two) or _OF_BODY.fullmatch(two) or NAMELESS.fullmatch(bare(two).lower()):
+        return ""
+    if within and not on_head and not _VESSEL.fullmatch(two):
+        return ""  # a dress, a forest, a style, a frame
     doing = next(filter(None, found.group("above", "worn", "beside"))).split()[0]
-    if NAMELESS.fullmatch(things[1]) or knows(bare(text[: found.start("rest")])) or knows(f"{one} {doing}"):
-        return
-    within = re.search(r"\bin(?:side)?\b", found["above"] or "", re.IGNORECASE)
-    if _HEADWEAR.fullmatch(two) and (found["worn"] or within):
-        yield f"{an(two)} above {an(one)}{found['rest']}"
-    elif found["above"]:
-        yield f"{an(one)} above {an(two)}{found['rest']}"
-    else:
-        yield f"{an(one)} beside {an(two)}{found['rest']}"
+    whole = bare(text[: found.start("rest")])
+    if any(map(knows, (whole, _INNER.sub("", whole), f"{one} {doing}"))) or not are_two(
+        bare(one).lower(), bare(two).lower()
+    ):
+        return ""
+    if on_head or (doing.lower() == "flying" and _KITE.fullmatch(two)):
+        return f"{an(two)} above {an(one)}{rest}"
+    beside = not above or (doing.lower() == "on" and _TALKED_ON.fullmatch(two))
+    return f"{an(one)} {'beside' if beside else 'above'} {an(two)}{rest}"
 
 
-def _placed_chinese(text: str, knows: Knows, alone: Knows) -> Iterator[str]:
-    for how, pattern in _WAYS_ZH:
+def _placed_chinese(text: str, knows: Knows, are_two: Callable[[str, str], bool]) -> str:
+    for way, pattern in _WAYS_ZH:
         if not (found := pattern.fullmatch(text)):
             continue
-        one, two, rest = found["one"], found["two"], found["rest"] or ""
-        things = [_HUED_ZH.sub("", each) for each in (one, two)]
-        if things[0] == things[1] or _GROUND_ZH.fullmatch(two) or not all(map(alone, things)):
+        told = found.groupdict()
+        one, two, rest = told["one"], told["two"], told["rest"].strip("。.!！?？")
+        if told.get("how") == "骑" and two == "车":
+            two = "自行车"
+        if not are_two(_HUED_ZH.sub("", one), _HUED_ZH.sub("", two)):
             continue
-        if knows(text.removesuffix(rest)):
-            return
-        if how == "worn" and _HEADWEAR.fullmatch(two):
-            yield f"{two}在{one}的上面{rest}"
-        elif how == "above":
-            yield f"{one}在{two}的上面{rest}"
-        else:
-            yield f"{one}和{two}{rest}"
+        within = "on" in told and not told["on"]
+        if _GROUND_ZH.fullmatch(two) or _OF_BODY.fullmatch(two) or (within and not _VESSEL_ZH.fullmatch(two)):
+            continue
+        if knows(text[: found.start("rest")]):
+            return ""
+        one, two = (_HUED_ZH.sub(r"\1的", name) for name in (one, two))
+        if way == "worn" and _HEADWEAR.fullmatch(two):
+            return f"{two}在{one}的上面{rest}"
+        return f"{one}在{two}的上面{rest}" if way == "above" else f"{one}和{two}{rest}"
+    return ""

@@ -89,6 +89,9 @@ def test_what_it_never_learned_is_told_while_typing(visitor: Visit) -> None:
     expect(prompt).to_have_value("{a cat|a red cat}")
     prompt.fill("a cat, a dog and a bird")
     expect(told).to_have_text("The model paints two different things at most. Of these 3 some will be missing.")
+    prompt.fill("a cat on a car")
+    placed = "The model sets things beside or above one another. This is read as: “a cat above a car”"
+    expect(told).to_have_text(placed)
     prompt.fill("a zorgon")
     expect(told).to_have_text("The model has not learned: zorgon")
     visitor.paint("a zorgon", count=1)

@@ -163,7 +163,6 @@ class TestDifferentThings:
             ("four rockets and two happy mice, noto style", "a rocket and a happy mouse, noto style"),
             ("the two mice on top of the cup on a blue background", "a mouse above a cup on a blue background"),
             ("two red cups to the left of two computer mice", "a red cup to the left of a computer mouse"),
-            ("two crossed swords and a cup", "a crossed swords and a cup"),
         ],
     )
     def test_are_one_each(self, prompt: str, worded: str) -> None:
@@ -176,7 +175,8 @@ class TestDifferentThings:
     @pytest.mark.parametrize(
         "prompt",
         ["", "two mice", "a mouse and a cup", "two mice and two mice", "two mice and a wug", "two wugs and a cup",
-         "two mice and a cup and a rocket", "two mice, a cup", f"two mice and a cup, {'very ' * 60}"],
+         "two mice and a cup and a rocket", "two mice, a cup", "two crossed swords and a cup",
+         f"two mice and a cup, {'very ' * 60}"],
     )  # fmt: skip
     def test_what_is_no_such_prompt(self, prompt: str) -> None:
         assert PLURALS.one_each(prompt) == ""
@@ -212,6 +212,11 @@ class TestDifferentThings:
     )
     def test_two_names_side_by_side_are_two_things(self, prompt: str, worded: str) -> None:
         assert NAMES.worded(prompt) == worded
+
+    def test_but_not_where_they_are_one_word_with_a_space_in_it(self) -> None:
+        reading = Glossary({"苹果": "red apple", "树": "tree", "鸟": "bird"})
+        assert reading.worded("苹果 树") == "苹果 树"
+        assert reading.worded("树 苹果") == "树和苹果"
 
 
 @pytest.mark.parametrize(

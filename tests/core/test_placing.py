@@ -8,13 +8,23 @@ from dalle_core.phrases import readings
 
 LABELS = ("cat", "dog", "automobile", "box", "chair", "tree", "boy", "top hat", "crown", "sunglasses", "banana",
           "moon", "bird", "sun", "cloud", "sun behind cloud", "person walking", "person in tuxedo", "red heart",
-          "heart on fire", "purple", "grass", "dog face")  # fmt: skip
+          "heart on fire", "purple", "grass", "dog face", "raised hand", "bicycle", "door", "kite", "phone", "feather",
+          "blossom")  # fmt: skip
 CHINESE = {"猫": "cat", "狗": "dog", "箱子": "box", "椅子": "chair", "树": "tree", "男孩": "boy", "香蕉": "banana",
            "帽子": "top hat", "鸟": "bird", "墨镜": "sunglasses", "草地": "grass", "车": "automobile",
-           "心": "red heart", "船": "boat", "船里的狗": "boat"}  # fmt: skip
+           "心": "red heart", "船": "boat", "船里的狗": "boat", "自行车": "bicycle", "门": "door",
+           "汽车": "automobile", "手": "raised hand", "花": "blossom"}  # fmt: skip
 READING = Glossary(
     {label: label for label in LABELS} | CHINESE,
-    Everyday({"car": "automobile", "hat": "top hat", "tuxedo": "person in tuxedo", "heart": "red heart"}),
+    Everyday(
+        {
+            "car": "automobile",
+            "hat": "top hat",
+            "hand": "raised hand",
+            "tuxedo": "person in tuxedo",
+            "heart": "red heart",
+        }
+    ),
 )
 
 
@@ -23,7 +33,7 @@ READING = Glossary(
     [
         ("a cat on a car", "a cat above a car"),
         ("a cat sitting on a chair, noto style", "a cat above a chair, noto style"),
-        ("The happy cat is sleeping on the red chair.", "a happy cat above a red chair."),
+        ("The happy cat is sleeping on the red chair.", "a happy cat above a red chair"),
         ("a bird on a tree on a blue background", "a bird above a tree on a blue background"),
         ("an orange cat in a box", "an orange cat above a box"),
         ("a dog driving a car", "a dog above a car"),
@@ -36,7 +46,15 @@ READING = Glossary(
         ("a boy holding a banana", "a boy beside a banana"),
         ("a dog behind a tree", "a dog beside a tree"),
         ("a dog sitting near a tree", "a dog beside a tree"),
-        ("a dog playing with its cat", "a dog beside a cat"),
+        ("a dog playing with a cat", "a dog beside a cat"),
+        ("cat on a car", "a cat above a car"),
+        ("a cat sits on a chair?", "a cat above a chair"),
+        ("a dog drives a car!!", "a dog above a car"),
+        ("a dog in front of a tree", "a dog beside a tree"),
+        ("a boy in a hat", "a hat above a boy"),
+        ("a feather in a hat", "a feather above a hat"),
+        ("a boy flying a kite", "a kite above a boy"),
+        ("a boy on the phone", "a boy beside a phone"),
     ],
 )
 def test_two_things_stand_beside_or_above_one_another(prompt: str, told: str) -> None:
@@ -60,6 +78,11 @@ def test_two_things_stand_beside_or_above_one_another(prompt: str, told: str) ->
         ("拿着香蕉的男孩", "男孩和香蕉"),
         ("男孩吃香蕉", "男孩和香蕉"),
         ("猫在树后面", "猫和树"),
+        ("一只戴红色帽子的猫", "红色的帽子在猫的上面"),
+        ("坐在椅子上的猫", "猫在椅子的上面"),
+        ("一只在树上的鸟！", "鸟在树的上面"),
+        ("一个拿着香蕉的男孩", "男孩和香蕉"),
+        ("狗骑车", "狗在自行车的上面"),
     ],
 )
 def test_and_in_chinese(prompt: str, told: str) -> None:
@@ -76,6 +99,9 @@ def test_and_in_chinese(prompt: str, told: str) -> None:
      "a sun behind cloud", "sun behind cloud, noto style", "a person walking next to a dog", "a boy in a tuxedo",
      "a cat on a cat", "a wug on a car", "a cat on a wug", "a cat in fluent style", f"a cat on a car, {'very ' * 60}",
      "草地上的猫", "猫在草地上", "猫", "猫在狗的上面", "猫在狗旁边", "大树", "坐着的狗", "骑鹦鹉的狗", "猫在猫上",
+     "a cat in a tree", "a cat on its dog", "a cat on a red", "a cat in sunglasses", "the sun behind a cloud",
+     "a boy in red", "a bird on a hand", "a cat holding hands", "a boy in a chair shirt", "a hat in a top hat",
+     "开着花的树", "树里的猫", "猫在树里", "看门的狗", "开箱子的猫", "车里的汽车", "手上的鸟",
      "开心的猫", "船里的狗", "船里的狗，noto 风格"],
 )  # fmt: skip
 def test_what_is_told_so_already_or_is_no_two_things_stays(prompt: str) -> None:

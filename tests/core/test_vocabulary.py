@@ -256,6 +256,24 @@ def test_what_it_paints_and_what_is_said_for_it_is_known(bundled: Vocabulary) ->
     assert {text: found for text in said if (found := bundled.notes(text))} == {}
 
 
+@pytest.mark.parametrize(
+    ("prompt", "note"),
+    [
+        (
+            "a cat riding a bike",
+            "The model sets things beside or above one another. This is read as: “a cat above a bike”",
+        ),
+        ("戴帽子的猫", "The model sets things beside or above one another. This is read as: “帽子在猫的上面”"),
+        ("two cats and a dog", "Of two different things the model paints one each."),
+        ("两只猫和一只狗", "Of two different things the model paints one each."),
+        ("a cat above a bike", ""),
+        ("three cats in the snow", ""),
+    ],
+)
+def test_what_is_read_otherwise_is_told(bundled: Vocabulary, prompt: str, note: str) -> None:
+    assert bundled.notes(prompt) == ((note,) if note else ())
+
+
 def test_any_prompt_is_read_at_once(bundled: Vocabulary) -> None:
     bundled.near("zorgon")
     for prompt in ("榴" * 100_000, "zorgon " * 20_000, "{" * 10_000, "猫榴" * 50_000, "榴猫狗莲" * 50_000):

@@ -48,6 +48,7 @@ _OF_BODY = re.compile(
     r".*[手头身脸背脚腿嘴]上?",
     re.IGNORECASE,
 )
+_SOMEBODY = {"in", "on", "with", "and", "person", "worker", "creature"}  # in labels
 _INNER = re.compile(r"\b(?:an?|the) ", re.IGNORECASE)
 
 _AN_ZH = f"(?:[一1]{MEASURE})?"
@@ -85,14 +86,17 @@ def placed(text: str, knows: Knows, reads: Callable[[str], str]) -> str:
     known as a whole, as the sun behind a cloud, stays.
     """
 
-    def are_two(*names: str) -> bool:
-        """Of which none is somebody in something: a tuxedo is a person in one."""
-        labels = [reads(name).lower() for name in names]
-        worn = {"in", "on", "with", "and", "person", "worker", "creature"}
-        return all(map(knows, names)) and not any(worn & set(label.split()) - {name} for label, name in
-                                                   zip(labels, names, strict=True)) and not _same(*labels)  # fmt: skip
+    def are_two(one: str, other: str) -> bool:
+        labels = reads(one).lower(), reads(other).lower()
+        alone = all(_is_alone(name, label) for name, label in zip((one, other), labels, strict=True))
+        return alone and knows(one) and knows(other) and not _same(*labels)
 
     return _placed_english(text, knows, are_two) or _placed_chinese(text, knows, are_two)
+
+
+def _is_alone(name: str, label: str) -> bool:
+    """Whether it is not read as somebody with it: a tuxedo is a person in one."""
+    return not (_SOMEBODY & set(label.split())) - {name}
 
 
 def _same(one: str, other: str) -> bool:
@@ -116,9 +120,9 @@ def _placed_english(text: str, knows: Knows, are_two: Callable[[str, str], bool]
         return ""  # a dress, a forest, a style, a frame
     doing = next(filter(None, found.group("above", "worn", "beside"))).split()[0]
     whole = bare(text[: found.start("rest")])
-    if any(map(knows, (whole, _INNER.sub("", whole), f"{one} {doing}"))) or not are_two(
-        bare(one).lower(), bare(two).lower()
-    ):
+    if any(map(knows, (whole, _INNER.sub("", whole), f"{one} {doing}"))):
+        return ""
+    if not are_two(bare(one).lower(), bare(two).lower()):
         return ""
     if on_head or (doing.lower() == "flying" and _KITE.fullmatch(two)):
         return f"{an(two)} above {an(one)}{rest}"

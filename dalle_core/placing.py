@@ -59,6 +59,7 @@ _RIDE = r"(?:正?在?(?P<how>[骑坐乘]|开(?=着?[^，,的]*(?:[车机船]|火
 _WEAR = "(?:戴|穿)着?"
 _HOLD = "(?:正?在?(?:[拿抱举捧吃喝玩踢弹追牵]|看(?![门家]))着?)"
 _ON, _IN = "(?P<on>上)", "(?:里面|里边|里|中)"
+_UNDER = "(?:下面|下边|下方|底下|下)"
 _VESSEL_ZH = re.compile(".*(?:[箱盒杯篮袋桶罐瓶锅碗包车船机床窝]|沙发|浴缸|火箭|气球)子?")
 _TOLD_ZH = {
     "above": (
@@ -67,6 +68,7 @@ _TOLD_ZH = {
         f"{_ONE_ZH}{_RIDE}{_TWO_ZH}",
         f"{_AN_ZH}{_RIDE}{_TWO_ZH}的{_ONE_ZH}",
     ),
+    "below": (f"{_ONE_ZH}{_AT}{_TWO_ZH}{_UNDER}", f"{_AN_ZH}(?:{_AT})?{_TWO_ZH}{_UNDER}的{_ONE_ZH}"),
     "worn": (f"{_AN_ZH}{_WEAR}{_TWO_ZH}的{_ONE_ZH}", f"{_ONE_ZH}{_WEAR}{_TWO_ZH}"),
     "beside": (
         f"{_ONE_ZH}{_AT}{_TWO_ZH}(?:前面|后面|附近|边上)",
@@ -75,7 +77,7 @@ _TOLD_ZH = {
     ),
 }
 _WAYS_ZH = [(how, re.compile(pattern + _REST_ZH, re.DOTALL)) for how, ways in _TOLD_ZH.items() for pattern in ways]
-_GROUND_ZH = re.compile(".*(?:[天空海水雪地路街墙雨夜衣服裙衫纸]|草原|沙滩|地面|背景)")
+_GROUND_ZH = re.compile(".*(?:[天空海水雪地路街墙雨夜光衣服裙衫纸]|草原|沙滩|地面|背景)")
 _HUED_ZH = re.compile(f"^({HUE_ZH})的?")
 
 Knows = Callable[[str], bool]
@@ -148,5 +150,6 @@ def _placed_chinese(text: str, knows: Knows, are_two: Callable[[str, str], bool]
         one, two = (_HUED_ZH.sub(r"\1的", name) for name in (one, two))
         if way == "worn" and _HEADWEAR.fullmatch(two):
             return f"{two}在{one}的上面{rest}"
-        return f"{one}在{two}的上面{rest}" if way == "above" else f"{one}和{two}{rest}"
+        stands = {"above": "上面", "below": "下面"}.get(way)
+        return f"{one}在{two}的{stands}{rest}" if stands else f"{one}和{two}{rest}"
     return ""

@@ -19,6 +19,7 @@ from dalle_core.everyday import bare, named
 from dalle_core.glossary import GLOSSARY, Glossary
 from dalle_core.phrases import HUE_ZH, MEASURE
 from dalle_core.segments import HAN, Segmenter
+from dalle_core.wording import looks
 
 VOCABULARY = "vocabulary.json"  # in a model's folder, where it has one
 READABLE = 1000  # characters of a prompt that are looked at; a longer one is cut long before
@@ -136,6 +137,8 @@ class Vocabulary:
             told.append("Of two different things the model paints one each.")
         elif read := self.glossary.placed(said):
             told.append(f"The model sets things beside or above one another. This is read as: “{read}”")
+        if left_out := looks(said):
+            told.append(f"The model knows the styles of its art and no others. Left out: “{', '.join(left_out)}”")
         many = _TOO_MANY.search(said)
         if many and not said[many.start("number") :].lower().startswith(self._numbered):
             told.append(f"The model counts to four. It cannot tell how many this is: “{many['number']}”")

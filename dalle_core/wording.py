@@ -10,14 +10,26 @@ from collections.abc import Iterable
 
 from dalle_core.phrases import MEASURE
 
+_PICTURE = (
+    "picture|image|pic|drawing|painting|illustration|artwork|icon|emoji|sticker|logo|sketch|cartoon|photo|"
+    "photograph|portrait|render|rendering|clip ?art"
+)
+_LOOK = (
+    "detailed|realistic|hand[- ]drawn|anime|pixel[- ]art|pixel|3d|2d|watercolou?r|oil|pencil|ink|crayon|charcoal|line"
+)
+_MEDIUM = rf"simple|minimalist|minimal|cute|colou?rful|beautiful|nice|digital|vector|cartoon|{_LOOK}"
 _ASKED = re.compile(
-    r"^(?:please |(?:draw|paint|make|create|generate|show)(?: me)? (?=(?:an?|the|one|two|three|four|[234]) )|"
-    r"(?:an? |the |some )?(?:picture|image|drawing|painting|illustration|icon|emoji|sticker|sketch|photo)s? of "
-    r"(?=\S))+",
+    r"^(?:please |(?:can|could) you |"
+    r"(?:(?:draw|paint|make|create|generate|design|show|give)(?: me)?|"
+    r"i(?: want|(?: woul|['’])d like| need)(?: to see)?|there(?: is|'s|’s| are)) "
+    r"(?=(?:an?|the|one|two|three|four|some|[234]) )|"
+    rf"(?:an? |the |some )?(?:(?:{_MEDIUM}),? )*(?:{_PICTURE})s? of (?=\S))+",
     re.IGNORECASE,
 )
+_KINDLY = re.compile(r"(?<=\w), ?please(?=[.!?]*$)", re.IGNORECASE)
 _KIND = re.compile(
-    r"(?<=\w)(?<!\ba)(?<!\ban)(?<!\bthe) (?:emoji|icon|sticker)s?(?=[.,!]|$| (?:on|in|with) )", re.IGNORECASE
+    r"(?<=\w)(?<!\ba)(?<!\ban)(?<!\bthe) (?:emoji|icon|sticker|logo|clip ?art)s?(?=[.,!]|$| (?:on|in|with) )",
+    re.IGNORECASE,
 )  # “cat emoji”
 _NUMBERS = {"2": "two", "3": "three", "4": "four"}
 _COUNTED = re.compile(r"(?:^|(?<=\band ))[234](?= [^\W\d])", re.IGNORECASE)
@@ -48,7 +60,13 @@ QUALITIES = (
 )
 NAMELESS = re.compile(f"{QUALITIES}|up|down|left|right")  # of themselves: “black and white cat” is one thing
 
-_ASKED_ZH = re.compile(rf"^请?(?:帮我)?画(?=[一1两二三四234]?{MEASURE})")
+_ASKED_ZH = re.compile(
+    rf"^(?:请?[帮给为]?我?(?:画|绘制|生成|设计)(?:一下)?|我(?:想要|想看|想画|需要|要)|有)(?=[一1两二三四几234]?{MEASURE})"
+)
+_PICTURE_ZH = re.compile(
+    r"^(?:[一1]?[张幅个枚副])?(?P<of>[^，,。]*?[^\W_])"
+    r"(?:(?<!框)的(?:图片|图像|图标|图案|照片|插画|插图|表情包?|贴纸|画|图|头像|标志))+(?=[，,。！!]|$)"
+)
 _COUNTED_ZH = re.compile(rf"(?:(?<![\d一-龥])|(?<=的))(?P<number>[234二两三四])(?P<measure>{MEASURE})")
 _SEVERAL_ZH = re.compile(
     rf"(?:(?<![\d一-龥])|(?<=的))(?:(?P<many>很多|许多|好多|一群|一堆)|一些|几{MEASURE})(?=[^\W\d_的了])"
@@ -63,7 +81,8 @@ def plain(prompt: str, names: Iterable[str] = ()) -> str:
     """The prompt, worded as captions are. `names`, in lower case, are of one thing each, whatever words they hold:
     “bow and arrow”.
     """
-    text = _ASKED_ZH.sub("", _ASKED.sub("", " ".join(prompt.split())))
+    text = _KINDLY.sub("", _ASKED.sub("", " ".join(prompt.split())))
+    text = _PICTURE_ZH.sub(r"\g<of>", _ASKED_ZH.sub("", text))
     if any(name in text.lower() for name in names):
         return text
     text = _KIND.sub("", text, count=1)
@@ -78,6 +97,14 @@ def plain(prompt: str, names: Iterable[str] = ()) -> str:
         if _is_thing(one, two) and _is_thing(two) and not _DOING.search(one):  # "wearing a hat and glasses"
             return f"{an(one)} {relation(joined['how'])} {an(two)}{joined['rest']}"
     return text
+
+
+def looks(prompt: str) -> tuple[str, ...]:
+    """What a picture was to look like by the words that ask for it, which are left out: “watercolor” of “a watercolor
+    painting of a cat”.
+    """
+    asked = _ASKED.match(" ".join(prompt.split()))
+    return tuple(re.findall(rf"\b(?:{_LOOK})\b", asked[0], re.IGNORECASE)) if asked else ()
 
 
 def several(names: Iterable[str]) -> tuple[str, ...]:

@@ -266,6 +266,11 @@ def test_what_it_paints_and_what_is_said_for_it_is_known(bundled: Vocabulary) ->
         ("戴帽子的猫", "The model sets things beside or above one another. This is read as: “帽子在猫的上面”"),
         ("two cats and a dog", "Of two different things the model paints one each."),
         ("两只猫和一只狗", "Of two different things the model paints one each."),
+        (
+            "a realistic, hand-drawn picture of a cat",
+            "The model knows the styles of its art and no others. Left out: “realistic, hand-drawn”",
+        ),
+        ("a picture of a cat", ""),
         ("a cat above a bike", ""),
         ("three cats in the snow", ""),
     ],

@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     unbundle.add_argument(
         "source", type=Path, help="its folder; of the preset's shape, as assets/models/emblem-128 is of emblem-128's"
     )
-    for stage in ("dvae", "transformer", "clip", "judge", "grader"):
+    for stage in ("dvae", "transformer", "clip", "decoder", "judge", "grader"):
         network = stages.add_parser(stage, parents=[common], help=f"train (or resume) the {stage}")
         network.add_argument("--until", type=int, help="stop at this step; the next call resumes there")
     evaluate = stages.add_parser("evaluate", parents=[common], help="measure a model: IconEval, and on held-out art")

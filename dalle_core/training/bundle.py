@@ -53,7 +53,7 @@ def assemble(workshop: Workshop, name: str = "") -> BundledModel:
     config, networks = workshop.preset.transformer, {}
     tokenizer = TextTokenizer(workshop.tokenizer().library, config.text_length, glossary(workshop.art))
     for network in NETWORKS:
-        networks[network] = workshop.trained(network)
+        networks[network] = workshop.finished_dvae() if network == "dvae" else workshop.trained(network)
         if network in workshop.preset.stages:
             networks[network].half().float()  # what is measured is what ships
     dvae: Any = networks["dvae"]
@@ -239,7 +239,7 @@ def unbundle(source: Path, workshop: Workshop) -> Path:
     modules["clip"] = named(modules["clip"], model.reranker.prototypes, workshop)
     folder.mkdir(parents=True, exist_ok=True)
     record = read_json(source / CONFIG).get("training", {})
-    write_json(folder / RECORD, {stage: runs for stage, runs in record.items() if stage in modules})
+    write_json(folder / RECORD, {stage: runs for stage, runs in record.items() if stage in (*modules, "decoder")})
     if (source / CURVES).exists():
         shutil.copyfile(source / CURVES, folder / CURVES)
     model.tokenizer.save(folder / "tokenizer.json")

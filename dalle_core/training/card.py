@@ -97,8 +97,9 @@ def _own_data(workshop: Workshop) -> list[str]:
 def _cost(workshop: Workshop) -> list[str]:
     lines = ["| network | parameters | steps | batch | minutes | on |", "|---|---|---|---|---|---|"]
     for stage, stretches in training_record(workshop).items():
-        network = workshop.build(stage)
+        network: Any = workshop.build(stage)
         network = network.plain() if isinstance(network, NamedCLIP) else network  # what is bundled
+        network = network.decoder if stage == "decoder" else network
         count = sum(p.numel() for p in network.parameters())
         steps, batches = (" + ".join(f"{stretch[name]:g}" for stretch in stretches) for name in ("steps", "batch"))
         minutes = " + ".join(f"{60 * stretch['hours']:.1f}" for stretch in stretches)

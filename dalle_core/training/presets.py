@@ -9,7 +9,9 @@ from dalle_core.errors import TrainingError
 from dalle_core.training.loop import Schedule
 from dalle_core.training.scenes import Mixture
 
-STAGES = ("dvae", "clip", "transformer", "judge", "grader")
+STAGES = ("dvae", "clip", "decoder", "transformer", "judge", "grader")
+DECODER = Schedule(steps=1300, batch=16, learning_rate=2e-4, warmup=50, cooldown=0.4, weight_decay=0.0,
+                   betas=(0.5, 0.9), clip=10.0, ema=0.998, evaluate_every=250)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Schedules:
     clip: Schedule
     judge: Schedule
     grader: Schedule
+    decoder: Schedule = DECODER
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ class Preset:
     """`render_size` is the side, in pixels, at which the art is rendered once: twice the model's own is enough.
 
     A `dvae` of OpenAI's is not trained, but taken from the folder of an image tokenizer.
+
+    The critic is what the dVAE's decoder learns from once its codes are settled: its weight is in shares of what the
+    decoder learns without it, its share is how far the decoder that is bundled goes from what it was to what that made
+    of it.
     """
 
     name: str
@@ -38,6 +45,9 @@ class Preset:
     transformer: TransformerConfig
     clip: CLIPConfig
     schedules: Schedules
+    critic_width: int = 48
+    critic_weight: float = 0.5
+    critic_share: float = 0.5
 
     @property
     def trains_dvae(self) -> bool:
@@ -46,7 +56,7 @@ class Preset:
     @property
     def stages(self) -> tuple[str, ...]:
         """The networks that are trained."""
-        return tuple(stage for stage in STAGES if stage != "dvae" or self.trains_dvae)
+        return tuple(stage for stage in STAGES if stage not in ("dvae", "decoder") or self.trains_dvae)
 
 
 EMBLEM_MIXTURE = Mixture(counted=0.12, paired=0.4, backdrop=0.08, recolour=0.25, moved=0.6)
@@ -126,7 +136,9 @@ PRESETS = {
             clip=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
             judge=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
             grader=Schedule(steps=12, batch=4, warmup=2, evaluate_every=6),
+            decoder=replace(DECODER, steps=12, batch=4, warmup=2, evaluate_every=6),
         ),
+        critic_width=4,
     ),
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The rooms of a training project: where art, runs and finished parts lie, and how each network is built and loaded.
 
-Knows the order of the stages: art → text → dvae, clip → transformer, with judge → grader beside them.
+Knows the order of the stages: art → text → dvae, clip → decoder, transformer, with judge → grader beside them.
 """
 
 import hashlib
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from dalle_core.families.openai_dvae import OpenAITokenizer, load_openai_dvae
 from dalle_core.tokenizers import TextTokenizer, train_tokenizer
 from dalle_core.training.art import ArtSet, Half, load_art
 from dalle_core.training.compose import stage
+from dalle_core.training.critic import CriticisedDVAE
+from dalle_core.training.decoding import DecoderObjective
 from dalle_core.training.grader import MIXTURE, Grader, GraderObjective
 from dalle_core.training.judge import Judge
 from dalle_core.training.loop import Objective, Progress, Run
@@ -93,6 +95,7 @@ class Workshop:
             "dvae": self._dvae,
             "transformer": lambda: Transformer(replace(self.preset.transformer, vocab_size=self._vocab_size())),
             "clip": self._clip,
+            "decoder": self._criticised,
             "judge": self._judge,
             "grader": self._grader,
         }
@@ -101,6 +104,10 @@ class Workshop:
     def _dvae(self) -> DiscreteVAE:
         assert isinstance(self.preset.dvae, DVAEConfig)
         return DiscreteVAE(self.preset.dvae).to(memory_format=torch.channels_last)
+
+    def _criticised(self) -> CriticisedDVAE:
+        assert isinstance(self.preset.dvae, DVAEConfig)
+        return CriticisedDVAE(self.preset.dvae, self.preset.critic_width).to(memory_format=torch.channels_last)
 
     def _clip(self) -> NamedCLIP:
         config = replace(self.preset.clip, vocab_size=self._vocab_size())
@@ -131,6 +138,18 @@ class Workshop:
         except RuntimeError as error:
             raise TrainingError(f"{path} does not fit the preset: {str(error)[:300]}") from error
         return network.eval().requires_grad_(False).to(self.device)
+
+    def finished_dvae(self) -> nn.Module:
+        """The dVAE; if its decoder went on learning from a critic, with one on the way from what it was to what that
+        made of it (WiSE-FT; Wortsman et al., 2109.01903). The codes are the same.
+        """
+        dvae = self.trained("dvae")
+        if not (self.folder / "decoder" / "best.pt").exists():
+            return dvae
+        learned, way = self.trained("decoder").state_dict(), self.preset.critic_share
+        for name, weights in cast(DiscreteVAE, dvae).decoder.named_parameters():
+            weights.lerp_(learned[f"decoder.{name}"], way)
+        return dvae
 
     @cached_property
     def published(self) -> OpenAITokenizer:
@@ -179,7 +198,11 @@ class Workshop:
     def _parts(self, stage: str) -> tuple[str, ...]:
         """The networks that a stage's own is trained upon."""
         told = ("clip",) if self.preset.transformer.sentence else ()
-        parts: dict[str, tuple[str, ...]] = {"transformer": ("dvae", *told), "grader": ("judge",)}
+        parts: dict[str, tuple[str, ...]] = {
+            "decoder": ("dvae", "clip"),
+            "transformer": ("dvae", *told),
+            "grader": ("judge",),
+        }
         return parts.get(stage, ())
 
     def check_inputs(self, stage: str) -> None:
@@ -229,6 +252,9 @@ class Workshop:
         if stage == "clip":
             return CLIPObjective(network, self.tokenizer(), stream)
         parts: dict[str, Any] = {part: self.trained(part) for part in self._parts(stage)}
+        if stage == "decoder":
+            network.load_state_dict({**network.state_dict(), **parts["dvae"].state_dict()})
+            return DecoderObjective(network, parts["clip"], stream, self.preset.critic_weight)
         return TransformerObjective(network, parts["dvae"], self.tokenizer(), stream, parts.get("clip"))
 
     def train(self, stage: str, until: int | None = None) -> Progress:

@@ -43,7 +43,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     common = ["--preset", "test", "--art", str(root / "art"), "--runs", str(root / "runs"), "--device", "cpu"]
     own = ["--folder", str(root / "pictures"), "--captions", str(captions)]
     assert main(["art", *common, *own]) == 0
-    for stage in ("text", "dvae", "clip", "transformer", "judge", "grader"):
+    for stage in ("text", "dvae", "clip", "decoder", "transformer", "judge", "grader"):
         assert main([stage, *common]) == 0
     assert main(["evaluate", *common, "--prompts", "4", "--pictures", "2", "--candidates", "2"]) == 0
     shown = ["reconstructions", "samples", "completions", "variations", "styles"]

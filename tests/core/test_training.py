@@ -21,14 +21,14 @@ from dalle_core.training.__main__ import main
 from dalle_core.training.card import training_record
 from dalle_core.training.loop import Run, read_metrics
 from dalle_core.training.objectives import TransformerObjective
-from dalle_core.training.presets import preset
+from dalle_core.training.presets import STAGES, preset
 from dalle_core.training.sheets import SHEETS
 from dalle_core.training.workshop import Workshop
 
 
 def test_every_stage_leaves_its_files(project: Path) -> None:
     runs = project / "runs" / "test"
-    for stage in ("dvae", "transformer", "clip", "judge", "grader"):
+    for stage in STAGES:
         rows = read_metrics(runs / stage)
         assert rows[-1]["step"] == 12
         assert any("heldout_loss" in row for row in rows)
@@ -67,7 +67,7 @@ def test_what_cannot_be_measured_is_refused(
     assert "my-test paints 32 px, the graders of emblem-64 see 64" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("stage", ["dvae", "transformer"])
+@pytest.mark.parametrize("stage", ["dvae", "transformer", "decoder"])
 def test_a_run_cut_off_and_resumed_is_the_run_that_was_not(workshop: Workshop, tmp_path: Path, stage: str) -> None:
     schedule = replace(getattr(workshop.preset.schedules, stage), steps=6, evaluate_every=3)
 
@@ -200,7 +200,8 @@ def test_what_is_not_trained_on_stays_as_it_was(project: Path, model_folder: Pat
     again = tmp_path / "again" / "my-test"
     configs = [json.loads((folder / "config.json").read_text()) for folder in (model_folder, again)]
     assert configs[1]["files"] == configs[0]["files"]
-    assert configs[1]["training"] == {name: configs[0]["training"][name] for name in ("dvae", "clip", "transformer")}
+    kept = ("dvae", "clip", "decoder", "transformer")
+    assert configs[1]["training"] == {name: configs[0]["training"][name] for name in kept}
     assert (again / "curves.png").read_bytes() == b"as they were"
     assert main(["clip", *common]) == 0
     assert main(["bundle", *common, "--out", str(tmp_path / "later")]) == 0

@@ -32,7 +32,7 @@ def test_alone_nothing_changes():
     assert torch.equal(World().mean(values), values)
 
 
-STAGES = ("clip", "transformer")
+STAGES = ("clip", "decoder", "transformer")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def runs(project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         flags += ["--set", f"schedules.{stage}.steps=40", "--set", f"schedules.{stage}.evaluate_every=20"]
     assert [main([stage, "--runs", str(folders[0]), *flags]) for stage in STAGES] == [0, 0]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = ["-m", "tests.core.both_stages", *STAGES, "--runs", str(folders[1]), *flags]
+    command = ["-m", "tests.core.stages", *STAGES, "--runs", str(folders[1]), *flags]
     done = subprocess.run([*torchrun, *command], capture_output=True, text=True, timeout=240, check=False,
                           cwd=PROJECT_FOLDER, env={**os.environ, "OMP_NUM_THREADS": "1"})  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

@@ -20,15 +20,17 @@ class DecoderObjective:
 
     LIKENESS = 1.0  # weight of what CLIP's image encoder sees, beside the error of the pixels
     PATCH = 8  # pixels a side, at most, that it takes together
-    LISTENS_FROM = 100  # steps: until then the critic learns alone
     JOLTED, JOLTS = 0.3, 0.05  # of the pictures have tokens that are off; at most so many of their tokens are
 
-    def __init__(self, model: CriticisedDVAE, clip: CLIP, stream: BatchStream, weight: float) -> None:
-        """`weight` is the critic's, in shares of what the last layer hears from the rest."""
+    def __init__(self, model: CriticisedDVAE, clip: CLIP, stream: BatchStream, weight: float, alone: int) -> None:
+        """`weight` is the critic's, in shares of what the last layer hears from the rest; for so many steps it learns
+        `alone`, and is not heard.
+        """
         self.model = model
         self.encoder = clip.image_encoder.eval().requires_grad_(False)
         self.stream = stream
         self.weight = weight
+        self.alone = alone
         self.held = [*stream.held(varied=False), *stream.held(varied=True)]
 
     def loss(self, step: int, batch: int, seed: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -39,7 +41,7 @@ class DecoderObjective:
         own = error + self.LIKENESS * unlike
         critic = criticism(self.model.critic(images), self.model.critic(output.detach()))
         figures = {"error": error.detach(), "unlikeness": unlike.detach(), "critic": critic.detach()}
-        if step < self.LISTENS_FROM:
+        if step < self.alone:
             return own + critic, figures
         return own + self._heard(output, own) + critic, figures
 

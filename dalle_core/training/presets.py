@@ -34,7 +34,7 @@ class Preset:
 
     The critic is what the dVAE's decoder learns from once its codes are settled: its weight is in shares of what the
     decoder learns without it, its share is how far the decoder that is bundled goes from what it was to what that made
-    of it.
+    of it, and for so many steps it learns alone before it is heard.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Preset:
     critic_width: int = 48
     critic_weight: float = 0.5
     critic_share: float = 0.5
+    critic_alone: int = 100
 
     @property
     def trains_dvae(self) -> bool:
@@ -139,6 +140,7 @@ PRESETS = {
             decoder=replace(DECODER, steps=12, batch=4, warmup=2, evaluate_every=6),
         ),
         critic_width=4,
+        critic_alone=4,
     ),
 }  # fmt: skip
 

@@ -254,7 +254,8 @@ class Workshop:
         parts: dict[str, Any] = {part: self.trained(part) for part in self._parts(stage)}
         if stage == "decoder":
             network.load_state_dict({**network.state_dict(), **parts["dvae"].state_dict()})
-            return DecoderObjective(network, parts["clip"], stream, self.preset.critic_weight)
+            preset = self.preset
+            return DecoderObjective(network, parts["clip"], stream, preset.critic_weight, preset.critic_alone)
         return TransformerObjective(network, parts["dvae"], self.tokenizer(), stream, parts.get("clip"))
 
     def train(self, stage: str, until: int | None = None) -> Progress:

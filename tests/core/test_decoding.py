@@ -68,7 +68,7 @@ def test_pictures_are_the_more_unlike_the_softer_one_is(workshop: Workshop) -> N
 
 def test_each_learns_by_its_own_loss(objective: DecoderObjective) -> None:
     """The critic nothing of what the decoder would like it to say, and the decoder nothing of the critic's errors."""
-    model, late = objective.model, objective.LISTENS_FROM
+    model, late = objective.model, objective.alone
     images = objective.stream.at(late, 4, 0).images
     model.zero_grad()
     objective.loss(late, 4, 0)[0].backward()
@@ -94,7 +94,7 @@ def test_the_last_layer_hears_the_critic_by_its_weight(objective: DecoderObjecti
 def test_a_critic_is_not_heard_before_it_has_learned_anything(objective: DecoderObjective,
                                                               monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setattr(objective, "_heard", lambda output, own: own * 0 + 100)
-    costs = [objective.loss(step, 4, 0)[0].item() for step in (0, objective.LISTENS_FROM - 1, objective.LISTENS_FROM)]
+    costs = [objective.loss(step, 4, 0)[0].item() for step in (0, objective.alone - 1, objective.alone)]
     assert [cost > 100 for cost in costs] == [False, False, True]
 
 

@@ -9,7 +9,7 @@ from dalle_core.device import moved
 from dalle_core.dvae import reconstruction_loss
 from dalle_core.quantizers import split_digits
 from dalle_core.training.critic import CriticisedDVAE, criticism, maps, unlikeness
-from dalle_core.training.objectives import BatchStream, psnr
+from dalle_core.training.objectives import BatchStream, reconstruction
 
 
 class DecoderObjective:
@@ -95,15 +95,16 @@ class DecoderObjective:
 
     def evaluate(self) -> dict[str, float]:
         """`loss` is how unlike held-out pictures CLIP's image encoder finds what is drawn of them."""
-        unlike, whole, inside = list[Tensor](), list[Tensor](), list[Tensor]()
-        for batch in self.held:
-            images, alpha = batch.images.to(self._device), batch.alpha.to(self._device)
+        unlike: list[Tensor] = []
+
+        def rebuild(images: Tensor) -> Tensor:
+            images = images.to(self._device)
             output = self._drawn(self.model.encode(images)).clamp(0, 1)
             unlike.append(unlikeness(maps(self.encoder, output), maps(self.encoder, images)))
-            whole.append(psnr(output, images))
-            inside.append(psnr(output, images, alpha))
-        figures = {"loss": torch.stack(unlike), "psnr": torch.cat(whole), "psnr_object": torch.cat(inside)}
-        return {name: float(values.mean()) for name, values in figures.items()}
+            return output
+
+        fidelity = reconstruction(self.held, rebuild)
+        return {"loss": float(torch.stack(unlike).mean()), **fidelity}
 
     @property
     def _device(self) -> torch.device:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     import torch
 
     from app.exports import Exports
+    from app.showing import Showing
     from dalle_core.families.base import ImageModel
     from dalle_core.vocabulary import Vocabulary
 
@@ -118,6 +119,7 @@ class Studio:
         self._variations: Variations | None = None
         self._sheets: Sheets | None = None
         self._exports: Exports | None = None
+        self._showing: Showing | None = None
         self._sidecar: Sidecar | None = None
 
     # Life
@@ -209,6 +211,14 @@ class Studio:
 
             self._exports = Exports(self.history)
         return self._exports
+
+    @property
+    def showing(self) -> "Showing":
+        if self._showing is None:
+            from app.showing import Showing
+
+            self._showing = Showing(self.history)
+        return self._showing
 
     @property
     def models(self) -> Models:
@@ -439,10 +449,6 @@ class Studio:
     def image_path(self, image_id: str) -> Path:
         """Its file, in the trash or not: the trash can be looked at."""
         return self.history.image_path(image_id, in_trash=True)
-
-    def thumbnail_path(self, image_id: str) -> Path:
-        """A WebP of at most 256 pixels a side, made anew where it is missing."""
-        return self.history.thumbnail_path(image_id)
 
     def star(self, image_id: str, starred: bool) -> None:
         self.history.mark_image(image_id, starred=starred)

@@ -16,6 +16,7 @@ JobStatus = Literal["queued", "running", "done", "cancelled", "failed", "interru
 TileState = Literal["waiting", "painting", "done"]
 Move = Literal["front", "up", "down", "back"]
 REPRODUCTION = "reproduce"  # the kind of a job that paints one picture again, to compare
+SMALL = 128  # pixels a side, at most, of pictures that are shown larger than they are
 IMPORT = "import"  # the kind of a job that stands for a picture from elsewhere; its prompt is the file's name
 VARIATION = "variation"  # of one that paints variations of its source
 DESCENDING = frozenset({"complete", VARIATION})  # kinds whose pictures have the job's source as a parent
@@ -124,6 +125,11 @@ class ImageView:
     def imported(self) -> bool:
         """Whether it came from elsewhere without a recipe: it has no model, seed or settings worth telling."""
         return self.kind == IMPORT
+
+    @property
+    def enlarged(self) -> bool:
+        """Whether it is shown larger than it is: it is small, and painted. One from elsewhere may be pixel art."""
+        return not self.imported and max(self.width, self.height) <= SMALL
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from app.errors import OutputError
 from dalle_core.checkpoints import atomic_path
 
 THUMBNAIL_SIDE = 256
+QUALITY = 88
 
 
 def relative_path(image_id: str, created: datetime) -> PurePosixPath:
@@ -40,12 +41,17 @@ def write_file(target: Path, data: bytes) -> None:
 
 
 def write_thumbnail(target: Path, image: Image.Image) -> None:
-    """`image`, at most THUMBNAIL_SIDE pixels a side, as WebP. It can be made again, so it is moved but not synced."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """`image`, at most THUMBNAIL_SIDE pixels a side, as WebP."""
     small = image.convert("RGB")
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+    write_webp(target, small, lossless=max(image.size) <= THUMBNAIL_SIDE)
+
+
+def write_webp(target: Path, image: Image.Image, *, lossless: bool = False) -> None:
+    """A picture to look at. It can be made again, so it is moved but not synced."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(target) as staging:
-        small.save(staging, "WEBP", lossless=max(image.size) <= THUMBNAIL_SIDE, quality=85)
+        image.save(staging, "WEBP", lossless=lossless, quality=QUALITY)
 
 
 def save_beside_others(folder: Path, stem: str, data: bytes) -> Path:

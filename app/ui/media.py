@@ -1,10 +1,12 @@
 """Routes that serve pictures, by id and by nothing else.
 
-`/media/<id>.png`, `/media/thumbnail/<id>`, and while it is painted `/media/preview/<job>/<index>`. Paths come from the
-service layer, never from the browser. A picture to complete or vary comes in at `/media/source` and is shown at
-`/media/source/<id>`; `/media/varied/<job>` is what a job varies. All ask for the same sign-in as the app.
+`/media/<id>.png` is the file, `/media/shown/<id>` what is looked at, `/media/thumbnail/<id>` the same among others, and
+`/media/preview/<job>/<index>` what is being painted. Paths come from the service layer, never from the browser. A
+picture to complete or vary comes in at `/media/source` and is shown at `/media/source/<id>`; `/media/varied/<job>` is
+what a job varies. All ask for the same sign-in as the app.
 """
 
+import asyncio
 import re
 from urllib.parse import quote
 
@@ -20,6 +22,7 @@ from dalle_core.errors import DalleError, ImageError
 TYPES = {".png": "image/png", ".webp": "image/webp"}
 FOREVER = "private, max-age=31536000, immutable"  # a picture never changes under its id
 MAX_NAME = 60
+MADE_AT_ONCE = 2
 
 
 def media_routes(studio: Studio) -> list[Route]:
@@ -27,6 +30,7 @@ def media_routes(studio: Studio) -> list[Route]:
     return [
         Route("/media/{id}.png", by_id(media.original)),
         Route("/media/sheet/{id}.png", by_id(media.sheet)),
+        Route("/media/shown/{id}", by_id(media.shown)),
         Route("/media/thumbnail/{id}", by_id(media.thumbnail)),
         Route("/media/preview/{id}/{index:int}", by_id(media.preview)),
         Route("/media/varied/{id}", by_id(media.varied)),
@@ -38,6 +42,7 @@ def media_routes(studio: Studio) -> list[Route]:
 class _Media:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self.making = asyncio.Semaphore(MADE_AT_ONCE)  # a wall of new pictures leaves threads to everything else
 
     async def original(self, request: Request, image_id: str) -> Response:
         """The untouched file with its recipe; `?download=1` offers it under a telling name."""
@@ -47,10 +52,20 @@ class _Media:
             return missing()
         return FileResponse(path, media_type=TYPES[path.suffix], filename=name, headers={"cache-control": FOREVER})
 
+    async def shown(self, request: Request, image_id: str) -> Response:
+        """A small picture larger than it is; any other as it is."""
+        enlarged = await run_in_threadpool(self.studio.showing.is_enlarged, image_id)
+        return await (self.thumbnail if enlarged else self.original)(request, image_id)
+
     async def thumbnail(self, request: Request, image_id: str) -> Response:
         """In one go: a wall of them is asked for at once, and each is a few kilobytes."""
+        showing = self.studio.showing
+        path = await run_in_threadpool(showing.ready, image_id)
+        if path is None:
+            async with self.making:
+                path = await run_in_threadpool(showing.make, image_id)
         try:
-            webp = await run_in_threadpool(lambda: self.studio.thumbnail_path(image_id).read_bytes())
+            webp = await run_in_threadpool(path.read_bytes)
         except OSError:
             return missing()
         return Response(webp, media_type="image/webp", headers={"cache-control": FOREVER})
@@ -70,8 +85,8 @@ class _Media:
         return Response(png, media_type="image/png", headers=UNSTORED)
 
     async def varied(self, request: Request, job_id: str) -> Response:
-        """The picture that a job varies, as its tokens show it."""
-        png = await run_in_threadpool(self.studio.variations.original, job_id)
+        """The picture that a job varies, as its tokens show it, and shown as its variations are."""
+        png = await run_in_threadpool(lambda: self.studio.showing.enlarged(self.studio.variations.original(job_id)))
         return Response(png, media_type="image/png", headers={"cache-control": FOREVER})
 
     async def take_source(self, request: Request) -> Response:

@@ -224,6 +224,7 @@ def details_payload(image: ImageView) -> Payload:
         "prompt": image.prompt,
         "seed": "" if image.imported else str(image.seed),
         "foreign": image.imported,
+        "enlarged": image.enlarged,
         "trashed": image.trashed,
         "rank": image.rank,
         "of": request.count,

@@ -2,7 +2,7 @@
 "use strict";
 
 window.dalleStudio.compare = (() => {
-  const { make, original, toast, UNANSWERED } = window.dalleStudio.tools;
+  const { make, shown, toast, UNANSWERED } = window.dalleStudio.tools;
   const { kindWords } = window.dalleStudio;
   const { t } = window.dalleWords;
   const LONG = 240; // letters; words that are longer scroll in their place
@@ -30,7 +30,7 @@ window.dalleStudio.compare = (() => {
     }
 
     figure({ image, prompt }, side) {
-      return make("figure", {}, make("img", { src: original(image), alt: `${side}: ${prompt}`, draggable: "false" }), make("figcaption", {}, make("b", { text: side }), make("span", { text: prompt })));
+      return make("figure", {}, make("img", { src: shown(image), alt: `${side}: ${prompt}`, draggable: "false" }), make("figcaption", {}, make("b", { text: side }), make("span", { text: prompt })));
     }
 
     show(way) {

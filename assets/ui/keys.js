@@ -20,6 +20,7 @@
       [["S"], "Star"],
       [["V"], "Vary"],
       [["C"], "Complete from here"],
+      [["P"], "Show the pixels of a small picture"],
       [["Del"], "Move to the trash"],
       [["Ctrl", "Z"], "Bring back what was just moved"],
     ]],

@@ -4,7 +4,7 @@
 
 (() => {
   const { tools } = window.dalleStudio;
-  const { make, setText, original, announce, calm, copyText, scoreWords, toast, keys, UNANSWERED } = tools;
+  const { make, setText, original, shown, announce, calm, copyText, scoreWords, toast, keys, UNANSWERED } = tools;
   const { t, when } = window.dalleWords;
 
   const dialog = {
@@ -22,6 +22,10 @@
       { text: "Paint it again", run: dialog => dialog.reproduce(), title: "Paints this one picture again from its recipe and compares.", show: (button, shown) => {
         forPainted(button, shown);
         button.setAttribute("aria-disabled", String(Boolean(shown.details.again && !shown.details.again.final))); // and keeps the focus
+      } },
+      { text: "Pixels", key: "p", title: "Shows the pixels that are in the file. Else a small picture is shown larger, with clean edges.", run: dialog => { dialog.pixels = !dialog.pixels; dialog.fill(dialog.details); }, show: (button, { pixels, details }) => {
+        button.setAttribute("aria-pressed", String(Boolean(pixels)));
+        button.hidden ||= !details.enlarged;
       } },
       { text: "Keep", run: dialog => dialog.mark({ kept: !dialog.details.kept }), show: (button, { details }) => setText(button, details.kept ? t("Don't keep") : t("Keep")), title: "Kept pictures are in the history and stay when the rest is cleared away." },
       { text: "Move to the trash", key: "Delete", lasts: true, run: dialog => dialog.trash(), show: (button, { details }) => setText(button, details.trashed ? t("Restore") : t("Move to the trash")) },
@@ -76,8 +80,10 @@
       event.preventDefault();
     },
 
+    /* What is asked for before anything is known of the picture is done as soon as it is. */
     act(action) {
-      if (this.details && !this.buttonOf(action).hidden) action.run(this);
+      if (!this.details) this.wanted = action;
+      else if (!this.buttonOf(action).hidden) action.run(this);
     },
 
     buttonOf(action) {
@@ -103,13 +109,21 @@
       this.back.disabled = this.at === 0;
       this.next.disabled = this.at >= this.ids.length - 1;
       if (this.next.disabled) this.context.more?.();
-      this.image.src = original(id);
+      this.details = this.wanted = null;
+      this.look();
       this.save.href = `${original(id)}?download=1`;
-      this.details = null;
       for (const part of [this.facts, this.labels, this.family]) part.replaceChildren();
       this.family.hidden = true;
       for (const field of [this.said, this.match, this.seed, this.compared, this.node.querySelector(".prompt")]) setText(field, "");
       await this.refresh();
+    },
+
+    /* Small pictures are shown larger, with clean edges; on demand, the pixels that are in the file. */
+    look() {
+      const pixels = this.pixels && this.details?.enlarged !== false, id = this.ids[this.at];
+      const source = (pixels ? original : shown)(id);
+      if (this.image.getAttribute("src") !== source) this.image.src = source; // else it would be loaded again
+      this.image.dataset.pixels = String(pixels);
     },
 
     refresh() {
@@ -173,6 +187,7 @@
       const before = this.details;
       this.details = details;
       this.image.alt = details.prompt || t("Without words");
+      this.look();
       setText(this.node.querySelector(".prompt"), this.image.alt);
       setText(this.match, matchWords(details));
       setText(this.seed, details.seed ? t("Seed {seed}", details) : "");
@@ -187,6 +202,9 @@
       this.facts.replaceChildren(...facts.flatMap(([name, value]) => [make("dt", { text: t(name) }), make("dd", { text: name === "Without" ? value : t(value) })]));
       window.dalleStudio.labels.draw(this);
       if (!before) window.dalleStudio.lineage.draw(this);
+      const { wanted } = this;
+      this.wanted = null;
+      if (wanted) this.act(wanted);
     },
 
     reuse(how) {

@@ -28,7 +28,8 @@ window.dalleStudio ??= (() => {
   }
 
   const original = id => `media/${encodeURIComponent(id)}.png`;
-  const thumbnail = id => `media/thumbnail/${encodeURIComponent(id)}`;
+  const shown = id => `media/shown/${encodeURIComponent(id)}`; // a small one larger than it is
+  const thumbnail = id => `media/thumbnail/${encodeURIComponent(id)}?as=shown`; // the address of the small ones may be remembered
 
   /* ---- session storage: this tab's own memory, which may be switched off ---- */
 
@@ -396,7 +397,8 @@ window.dalleStudio ??= (() => {
       if (state.image) this.node.dataset.image = state.image;
       this.node.disabled = !state.image;
       this.node.dataset.state = state.state;
-      this.picture(...(state.image ? [original(state.image), 1] : [state.preview, painted]));
+      if (state.image) this.finished(state.image);
+      else this.picture(state.preview, painted);
       this.node.setAttribute("aria-label", this.label(state));
       this.star.hidden = !state.starred;
       if (state.match) this.describe(state);
@@ -417,8 +419,14 @@ window.dalleStudio ??= (() => {
       this.caption.replaceChildren(first, make("span", { class: "match", text: scoreWords(match) }), make("span", { class: "words", text: t(match.words) }));
     }
 
+    /* At once as it is; then as it is looked at, which may take a moment to make. */
+    finished(id) {
+      if (this.source === original(id) || this.source === shown(id)) return;
+      this.picture(original(id), 1, () => this.picture(shown(id), 1));
+    }
+
     /* The next picture is decoded before it takes the last one's place, so a tile never flickers. */
-    picture(source, painted) {
+    picture(source, painted, after) {
       if (!source || this.source === source) return;
       this.source = source;
       const next = make("img", { alt: "", draggable: "false" });
@@ -427,6 +435,7 @@ window.dalleStudio ??= (() => {
         this.frame.querySelector("img")?.remove();
         this.frame.prepend(next);
         this.node.style.setProperty("--painted", painted); // the veil never runs ahead of its picture
+        after?.();
       };
       next.src = source;
     }
@@ -493,6 +502,6 @@ window.dalleStudio ??= (() => {
     }
   }
 
-  const tools = { make, setText, original, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fill, fillPrompt, whenThere, runParts, scoreWords, mainBoard: () => main, Tile, UNANSWERED };
+  const tools = { make, setText, original, shown, thumbnail, remember, recalled, announce, calm, copyText, promptBox, fill, fillPrompt, whenThere, runParts, scoreWords, mainBoard: () => main, Tile, UNANSWERED };
   return { status, message, restored, styles, examples, prompted, board, tools };
 })();

@@ -16,8 +16,9 @@ COLOURS = ("red", "green", "blue", "white", "black")
 
 
 def paint(
-    history: History, prompt: str, count: int = 1, model: str = "fake", parents: tuple[str, ...] = ()
-) -> list[str]:
+    history: History, prompt: str, count: int = 1, model: str = "fake", parents: tuple[str, ...] = (),
+    image: Image.Image | None = None,
+) -> list[str]:  # fmt: skip
     """A finished job with `count` pictures, the first one kept and scored; their ids."""
     prefix = (1, 2) if parents else ()
     request = GenerationRequest(prompt, count=count, keep=1, batch_width=1, prefix_tokens=prefix)
@@ -25,7 +26,7 @@ def paint(
     edges = tuple(Edge(parent, "complete", 1) for parent in parents)
     recipes = [Recipe(request, i, i, model, "ab", (i, 1, 2, 3), parents) for i in range(count)]
     ids = [
-        history.add_image(NewImage(job, Image.new("RGB", (8, 8), (i, 0, 0)), recipe, "noto", 0.5, edges))
+        history.add_image(NewImage(job, image or Image.new("RGB", (8, 8), (i, 0, 0)), recipe, "noto", 0.5, edges))
         for i, recipe in enumerate(recipes)
     ]
     rankings = [Ranking(id, "clip", prompt, 0.9 - i / 10, 50.0, i + 1, i == 0) for i, id in enumerate(ids)]

@@ -43,15 +43,15 @@ def test_every_picture_has_a_file_a_thumbnail_and_a_recipe(studio: Studio) -> No
         assert (recipe.request, recipe.index, recipe.seed) == (view.request, tile.index, tile.seed)
         with (
             Image.open(studio.image_path(tile.image_id)) as image,
-            Image.open(studio.thumbnail_path(picture.id)) as small,
+            Image.open(studio.history.thumbnail_path(picture.id)) as small,
         ):
             assert image.size == small.size == (64, 64)
 
 
 def test_a_thumbnail_that_was_lost_is_made_again(studio: Studio) -> None:
     image_id = studio.images(limit=1)[0].id if painted(studio) else ""
-    studio.thumbnail_path(image_id).unlink()
-    assert studio.thumbnail_path(image_id).is_file()
+    studio.history.thumbnail_path(image_id).unlink()
+    assert studio.history.thumbnail_path(image_id).is_file()
 
 
 def test_a_recipe_paints_the_same_picture_again(studio: Studio) -> None:
@@ -395,7 +395,7 @@ def test_export_copies_under_readable_names_over_nothing(studio: Studio, tmp_pat
 
 @pytest.mark.parametrize("odd", ["", "nothing", "../../etc/passwd", "\ud800", "\0", "x" * 10_000])
 def test_odd_ids_are_not_found(studio: Studio, odd: str) -> None:
-    for ask in (studio.image, studio.image_path, studio.thumbnail_path, studio.job, lambda i: studio.star(i, True)):
+    for ask in (studio.image, studio.image_path, studio.showing.make, studio.job, lambda i: studio.star(i, True)):
         with pytest.raises(NotFound):
             ask(odd)
     assert studio.preview(odd, 0) is None

@@ -1,6 +1,7 @@
 """The Create tab in a real browser: painting, ranking, stopping, coming back, and what it says when it cannot."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -50,7 +51,9 @@ def test_candidates_paint_live_then_the_best_come_first(served: Served, visit: C
     expect(best.locator(".rank")).to_have_text(["#1", "#2", "#3", "#4"])
     expect(best.first).to_contain_text("of random pairs")
     assert sum(page.evaluate("window.jumps ?? []")) < 0.005
-    assert {tile.evaluate("tile => tile.style.getPropertyValue('--painted')") for tile in best.all()} == {"1"}
+    for tile in best.all():
+        expect(tile).to_have_attribute("style", re.compile(r"--painted: ?1(?![\d.])"))
+        expect(tile.locator("img")).to_have_js_property("naturalWidth", 512)  # shown larger than it is
     page.get_by_role("button", name="Show the rest (5)").click()
     expect(page.locator(".grid.rest .tile")).to_have_count(5)
     expect(page.locator(".grid.rest .tile").first).to_be_visible()

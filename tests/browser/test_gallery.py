@@ -53,6 +53,14 @@ def test_a_picture_opens_and_gives_its_seed_recipe_and_file(served: Served, visi
     expect(dialog).to_contain_text("paper lantern")
     expect(dialog).to_contain_text("of random pairs")
     seed = dialog.locator(".seed").inner_text().removeprefix("Seed ")
+    picture = dialog.locator(".stage img").first
+    expect(picture).to_have_js_property("naturalWidth", 512)  # a small picture, shown larger
+    page.keyboard.press("p")
+    expect(dialog.get_by_role("button", name="Pixels")).to_have_attribute("aria-pressed", "true")
+    expect(picture).to_have_js_property("naturalWidth", 64)
+    assert picture.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    dialog.get_by_role("button", name="Pixels").click()
+    expect(picture).to_have_js_property("naturalWidth", 512)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     dialog.get_by_role("button", name="Copy recipe").click()
     expect(dialog.locator(".said")).to_have_text("Recipe copied.")

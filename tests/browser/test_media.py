@@ -1,12 +1,14 @@
 """What stands between the pictures and everybody else: ids and the sign-in."""
 
 import http.client
+import io
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from PIL import Image
 
 from app.studio import Studio
 from app.ui.media import file_name
@@ -34,7 +36,10 @@ def test_a_picture_and_its_thumbnail_are_served_to_be_kept(served: Served, pictu
     assert original.headers["x-content-type-options"] == "nosniff"
     assert "immutable" in original.headers["cache-control"]
     assert "private" in original.headers["cache-control"]
-    assert httpx.get(f"{served.url}media/thumbnail/{picture}").headers["content-type"] in {"image/webp", "image/png"}
+    for folder in ("thumbnail", "shown"):  # a small one: the same, several times as large
+        shown = httpx.get(f"{served.url}media/{folder}/{picture}")
+        assert (shown.headers["content-type"], Image.open(io.BytesIO(shown.content)).size) == ("image/webp", (512, 512))
+        assert "immutable" in shown.headers["cache-control"]
     download = httpx.get(f"{served.url}media/{picture}.png?download=1")
     assert download.headers["content-disposition"] == 'attachment; filename="a-stone-bridge-0.png"'
 
@@ -44,10 +49,12 @@ def test_a_picture_and_its_thumbnail_are_served_to_be_kept(served: Served, pictu
     [
         f"media/{UNKNOWN}.png",
         f"media/thumbnail/{UNKNOWN}",
+        f"media/shown/{UNKNOWN}",
         "media/..%2F..%2Fdb%2Fhistory.sqlite3.png",
         "media/%2e%2e/db/history.sqlite3",
         "media/thumbnail/..%2F..%2Fdb%2Fhistory.sqlite3",
         "media/thumbnail/%2Fetc%2Fpasswd",
+        "media/shown/..%2F..%2Fdb%2Fhistory.sqlite3",
         "media/preview/..%2F..%2Fdb/0",
         f"media/preview/{UNKNOWN}/-1",
         f"media/preview/{UNKNOWN}/zero",
@@ -66,13 +73,14 @@ def test_pictures_ask_for_the_same_sign_in(tmp_path: Path, serve_studio: Callabl
     url = serve_studio(studio)
     job_id = studio.submit(GenerationRequest("a secret", count=1, keep=1))
     wait_until_final(studio, job_id)
-    paths = [f"media/{studio.job(job_id).tiles[0].image_id}.png", f"media/preview/{job_id}/0"]
+    image_id = studio.job(job_id).tiles[0].image_id
+    paths = [f"media/{image_id}.png", f"media/shown/{image_id}", f"media/preview/{job_id}/0"]
     with httpx.Client(base_url=url) as client:
-        assert [client.get(path).status_code for path in paths] == [401, 401]
+        assert [client.get(path).status_code for path in paths] == [401, 401, 401]
         client.cookies.set("access-token-unsecure-forged", "forged")
         assert client.get(paths[0]).status_code == 401
         assert client.post("login", data={"username": "ada", "password": "lovelace"}).status_code == 200
-        assert [client.get(path).status_code for path in paths] == [200, 204]
+        assert [client.get(path).status_code for path in paths] == [200, 200, 204]
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,14 @@ from dalle_core.wording import COLOURS, QUALITIES
 
 _LETTERS = r"[^\W_\u3400-\u9fff]+"
 _WORD = re.compile(rf"{_LETTERS}(?:[-'’]{_LETTERS})*")
+_B = r"(?<![A-Za-z0-9_])"  # a word begins, behind 个, too
 _DETERMINERS = "an?|the|one|two|three|four|some|my|our|your|his|her|its|their|this|that|these|those"
 _QUALIFIED = re.compile(rf"^(?:(?:{QUALITIES}) )*", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:an?|the|one) ", re.IGNORECASE)
 _TAIL = 64  # letters before a word that say whether it stands by itself
 _BEGINS = re.compile(
     r"(?:^|[^\w\s,，、;；]\s*|[\u3400-\u9fff]\s*|"
-    rf"\b(?:{_DETERMINERS}|and|or|beside|above|over|below|under|beneath|to|of|near|{QUALITIES}) )\Z",
+    rf"{_B}(?:{_DETERMINERS}|and|or|beside|above|over|below|under|beneath|to|of|near|{QUALITIES}) )\Z",
     re.IGNORECASE,
 )  # what may stand before an everyday word: any other makes another thing of it, as of a toy car
 _ENDS = re.compile(
@@ -32,7 +33,12 @@ _GROUND = re.compile(rf"\b(?:in|on|at|with|to|into|onto|through|from|of) {_WHERE
 _RELATED = re.compile(rf"\b(?:next to|(?:left|right|top|side) of) {_WHERE}", re.IGNORECASE)
 _TITLE = re.compile(r"\b(?!An? |The |Some |One )[A-Z]\w* \Z")  # “Angry Birds”
 _COLOUR = re.compile(rf"\b(?:{COLOURS})\b", re.IGNORECASE)
-_COLOURED = re.compile(rf"(?:\b(?:{COLOURS}),? (?:(?:{QUALITIES}),? )*|[的色])\Z", re.IGNORECASE)
+_OWN_COLOUR = re.compile(rf"^(?:{COLOURS}) ", re.IGNORECASE)
+_COLOURED = re.compile(rf"(?:{_B}(?:{COLOURS}),? (?:(?:{QUALITIES}),? )*|[的色])\Z", re.IGNORECASE)
+_HUED = re.compile(
+    rf"(?:{_B}(?:red|orange|yellow|green|blue|purple|pink),? (?:(?:{QUALITIES}),? )*|[红橙黄绿蓝紫粉]色的?)\Z",
+    re.IGNORECASE,
+)
 _IN_COLOUR = re.compile(rf" in (?:{COLOURS})\b", re.IGNORECASE)
 _AN = re.compile(r"(?<![^\W_])(an?) \Z", re.IGNORECASE)
 
@@ -80,7 +86,7 @@ class Everyday:
         while first < len(words):
             last = self._last_of_name(text, words, first)
             start, end = words[first].start(), words[last].end()
-            meant = self.words.get(text[start:end].lower())
+            meant = self.meaning(text[start:end].lower(), text[max(0, start - _TAIL) : start])
             if meant and _stands_alone(text, start, end) and self.agrees(meant, text, start, end):
                 before = text[at:start]
                 if found := _AN.search(before):
@@ -96,6 +102,13 @@ class Everyday:
             if text[words[first].start() : words[last].end()].lower() in self.things:
                 return last
         return first
+
+    def meaning(self, word: str, before: str) -> str:
+        """What a word is read as behind such words: a blue hat as what “coloured hat” is, where there is that, without
+        the colour that it may have.
+        """
+        hued = _HUED.search(before) and (self.words.get(f"coloured {word}") or self.words.get(f"彩色的{word}"))
+        return _OWN_COLOUR.sub("", hued) if hued else self.words.get(word, "")
 
     def agrees(self, meant: str, text: str, start: int, end: int) -> bool:
         """Whether nothing around a word names a colour, if what it is read as has one of its own."""

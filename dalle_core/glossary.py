@@ -16,7 +16,7 @@ from dalle_core.checkpoints import read_json, write_json
 from dalle_core.errors import CheckpointError
 from dalle_core.everyday import Everyday, bare, named
 from dalle_core.phrases import HUE_ZH, MEASURE, readings
-from dalle_core.placing import placed
+from dalle_core.placing import DOING, placed
 from dalle_core.wording import HOW, QUALITIES, an, plain, relation, several
 
 GLOSSARY = "glossary.json"  # in a model's folder, where it has one
@@ -36,6 +36,7 @@ _EACH = re.compile(
     r"(?P<rest>,.*| (?:on|in|at|against) .*|[.!]?)",
     re.IGNORECASE | re.DOTALL,
 )
+_MANY_FIRST = re.compile(r"(?:(?:the )?(?:two|three|four|[234]|some|several|many) )?", re.IGNORECASE)
 _SIDES = (("one", "first"), ("two", "second"))
 _QUALIFIED = re.compile(rf"(?:(?:{QUALITIES}) )*", re.IGNORECASE)
 _MANY_ZH = r"(?:(?P<{0}>[两二三四234])|[一1])" + MEASURE
@@ -47,6 +48,10 @@ _EACH_ZH = re.compile(
 _LISTED_ZH = re.compile(rf"(?P<one>[{_HAN}]+)[ 、\u3000]+(?P<two>[{_HAN}]+)(?P<rest>[，,].*)?", re.DOTALL)
 _HEAD_ZH = re.compile("[树花车船肉鱼鸟伞票茶汤糖酒饭面果包]|蛋糕|手机|电脑|面包|冰淇淋|果汁|贴纸")
 _HUED_ZH = re.compile(f"^{HUE_ZH}的?")
+_HUE_AND_SIZE = re.compile("[小大]?(?P<hue>浅?[红橙黄绿蓝紫粉棕黑白灰])(?P<said>色)?(?:的?[小大])?(?!的)|[小大](?!的)")
+_HANDLED = re.compile(r"[戴穿拿举抱骑坐开]着?\Z")
+_BESIDE_ZH = re.compile("[的上下里中骑坐戴穿拿抱举吃喝玩看]")
+_SOMEBODY_ZH = re.compile(".*[人男女孩]")
 _AFTER = re.compile(rf"\Z|[^{_HAN}]|[和在]|的?(?:旁边|[左右上下][边面方])|{HUE_ZH}(?:到|背景)|风格")
 
 
@@ -80,7 +85,7 @@ class Glossary:
         A plural is a rare word to a small transformer, and Chinese counts what keeps its name. Of different things
         there is one each, whatever was asked for, 猫 狗 are 猫和狗, and what things do is where they stand.
         """
-        text = plain(prompt, self._several)
+        text = self._qualified(plain(prompt, self._several))
         text = self.one_each(text) or self.placed(text) or self._listed(text)
         text = self._apart(self._counted(self.everyday.paired(text)))
         count, one = self.everyday.several(text)
@@ -88,18 +93,28 @@ class Glossary:
 
     def placed(self, prompt: str) -> str:
         """ "a cat on a car" as “a cat above a car”. Empty for a prompt that says no such thing, and for a name."""
-        text = plain(prompt, self._several) if len(prompt) <= _READABLE else ""
+        text = self._qualified(plain(prompt, self._several)) if len(prompt) <= _READABLE else ""
         if any(name in text.lower() for name in self._several):
             return ""
         ways = readings(text)
-        told = bool(ways) and (len(ways[0]) > 1 or len(ways[0][0].places) > 1)
-        return "" if told else placed(text, self.knows, self.read)
+        told = bool(ways) and len(ways[0]) > 1 and not DOING.fullmatch(ways[0][0].text)
+        return "" if told else placed(self._one_first(text), self.knows, self.read)
+
+    def _one_first(self, text: str) -> str:
+        """ "two cats on a car" and “cats on a car” as “a cat on a car”, to be placed."""
+        found = _MANY_FIRST.match(text)
+        words = list(re.finditer(r"\S+", text[found.end() :])) if found else []
+        for word in words[: _QUALITIES + 1]:
+            start, end = found.end(), found.end() + word.end()  # type: ignore[union-attr]
+            if one := self._one(text[start:end], many=True):
+                return an(one) + text[end:]
+        return text
 
     def one_each(self, prompt: str) -> str:
         """ "two cats and a red dog" as “a cat and a red dog”, 两只猫和一只狗 as 猫和狗: of different things a model has
         learned pictures of one each. Empty for any other prompt, and for one that is longer than anyone reads.
         """
-        text = plain(prompt, self._several) if len(prompt) <= _READABLE else ""
+        text = self._qualified(plain(prompt, self._several)) if len(prompt) <= _READABLE else ""
         if (found := _EACH.fullmatch(text)) and (found["first"] or found["second"]):
             one, two = (self._one(found[name], bool(found[count])) for name, count in _SIDES)
             apart = one and two and self.read(one) != self.read(two)
@@ -155,6 +170,8 @@ class Glossary:
 
     def _one_of(self, name: str) -> str:
         """What one of several is called; nothing if that is not known."""
+        if name.removesuffix("s") != name and {name, name[:-1]} <= self.everyday.words.keys():
+            return name[:-1]  # flowers are a bouquet, but four flowers are four of one
         as_it_is = name if name in self.everyday.words else ""  # noodles are noodles
         return self.everyday.plurals.get(name, as_it_is) or self.names.get(name, "")
 
@@ -169,11 +186,35 @@ class Glossary:
         while at < len(text):
             name = self._name_at(text, at)
             if name:
-                parts += [text[start:at], self._chinese[name]]
+                parts += [text[start:at], self.everyday.meaning(name, text[:at]) or self.names[name]]
                 start = at = at + len(name)
             else:
                 at += 1
         return "".join([*parts, text[start:]])
+
+    def _qualified(self, text: str) -> str:
+        """红帽子 and 红色小帽子 as 红色的帽子, as captions say it, 小鸭子 as 鸭子: a name behind another
+        letter is taken for a part of a word. What is a name as a whole, as 红酒, stays, and so do people.
+        """
+        for found in reversed([*_HUE_AND_SIZE.finditer(text)] if self._chinese else []):
+            start, end, hue = *found.span(), found["hue"] or ""
+            end -= end - start > 1 and text[end - 1] in "小大" and bool(self._longest_at(text, end - 1))
+            before = text[max(0, start - 8) : start]
+            if not (_BEFORE.search(before) or _HANDLED.search(before)) or self._longest_at(text, start):
+                continue
+            if text[start] in "小大" and self._longest_at(text, start + 1):
+                text = text[:start] + text[start + 1 :]
+            elif (name := self._longest_at(text, end)) and (found["said"] or not _SOMEBODY_ZH.fullmatch(name)):
+                text = f"{text[:start]}{hue}色的{text[end:]}"
+        return text
+
+    def _longest_at(self, text: str, at: int) -> str:
+        """The longest name that stands there up to the end of a word, whatever is before it."""
+        for length in range(min(self._longest, len(text) - at), 0, -1):
+            end = at + length
+            if text[at:end] in self._chinese and (_AFTER.match(text, end) or _BESIDE_ZH.match(text, end)):
+                return text[at:end]
+        return ""
 
     def _name_at(self, text: str, at: int) -> str:
         if not _CHINESE.match(text[at]) or not _BEFORE.search(text[max(0, at - 8) : at]):

@@ -15,17 +15,20 @@ from dalle_core.wording import NAMELESS, an
 _POSES = "sitting|sits|standing|stands|lying|sleeping|sleeps|resting|perched|jumping|dancing|walking|playing|floating"
 _ABOVE = (
     rf"(?:(?:{_POSES}|riding|driving|flying|climbing) )?(?:on|upon|in|inside(?: of)?)|"
+    rf"(?:{_POSES}|flying|flies|hovering|jumps|leaping) (?:over|above|onto|on top of|across)|"
     "riding|rides|driving|drives|flying"
 )
+_BELOW = rf"(?:(?:{_POSES}|hiding|hanging|hangs) )(?:under|underneath|beneath|below|from)"
 _BESIDE = (
     r"holding|holds|carrying|eating|eats|drinking|drinks|kicking|throwing|hugging|kissing|watching|chasing|chases|"
-    r"pushing|pulling|reading|reads|catching|feeding|playing(?: with)?|looking at|"
+    r"pushing|pulling|reading|reads|catching|feeding|playing(?: with)?|looking at|climbing|climbs|"
     rf"(?:(?:{_POSES}) )?(?:near|by|close to|in front of|behind)"
 )
+DOING = re.compile(rf".* (?:{_POSES}|flying|hovering|leaping|hiding|hanging)", re.IGNORECASE)
 _DETERMINER = r"(?:an?|the|my)"
 _TOLD = re.compile(
     rf"(?:(?P<first>{_DETERMINER}|one) )?(?P<one>[^,.!?]+?) "
-    rf"(?:is )?(?:(?P<beside>{_BESIDE})|(?P<above>{_ABOVE})|(?P<worn>wearing|wears)) "
+    rf"(?:is |are )?(?:(?P<beside>{_BESIDE})|(?P<above>{_ABOVE})|(?P<below>{_BELOW})|(?P<worn>wearing|wears|with)) "
     rf"(?:(?P<second>{_DETERMINER}) )?(?P<two>[^,.!?]+?)(?P<rest>,.*| (?:on|in|against) .*|[.!?]*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -36,7 +39,7 @@ _GROUND = re.compile(
 )  # no thing in a picture, but what is behind or around all of it, or what is printed on
 _VESSEL = re.compile(
     r"(?:.* )?(?:box|car|cup|mug|basket|boat|ship|bowl|bag|bucket|bus|train|truck|van|taxi|bathtub|bed|nest|jar|bottle|"
-    r"pot|vase|plane|airplane|helicopter|rocket|spaceship|ufo|canoe|cart|chair|sofa|suitcase|backpack|hat|balloon)",
+    r"pot|vase|tree|plane|airplane|helicopter|rocket|spaceship|ufo|canoe|cart|chair|sofa|suitcase|backpack|hat|balloon)",
     re.IGNORECASE,
 )  # what one sits in and is seen
 _KITE = re.compile(r"(?:.* )?(?:kite|balloon|flag)", re.IGNORECASE)
@@ -51,24 +54,31 @@ _OF_BODY = re.compile(
 _SOMEBODY = {"in", "on", "with", "and", "person", "worker", "creature"}  # in labels
 _INNER = re.compile(r"\b(?:an?|the) ", re.IGNORECASE)
 
-_AN_ZH = f"(?:[一1]{MEASURE})?"
-_ONE_ZH, _TWO_ZH = rf"{_AN_ZH}(?P<one>[^，,。]+?)", rf"{_AN_ZH}(?P<two>[^，,。]+?)"
+_AN_ZH = f"(?:[一两二三四几1-4]{MEASURE})?"
+_NAMED_ZH = f"(?:{HUE_ZH}的)?[^，,。]+?"
+_ONE_ZH, _TWO_ZH = rf"{_AN_ZH}(?P<one>{_NAMED_ZH})", rf"{_AN_ZH}(?P<two>{_NAMED_ZH})"
 _REST_ZH = "(?P<rest>[，,].*|[。.!！?？]*)"
 _AT = "[坐站躺睡趴飞停]?在"
 _RIDE = r"(?:正?在?(?P<how>[骑坐乘]|开(?=着?[^，,的]*(?:[车机船]|火箭)))着?)"
 _WEAR = "(?:戴|穿)着?"
 _HOLD = "(?:正?在?(?:[拿抱举捧吃喝玩踢弹追牵]|看(?![门家]))着?)"
 _ON, _IN = "(?P<on>上)", "(?:里面|里边|里|中)"
+_AT_FIRST = "(?:在)?"
 _UNDER = "(?:下面|下边|下方|底下|下)"
 _VESSEL_ZH = re.compile(".*(?:[箱盒杯篮袋桶罐瓶锅碗包车船机床窝]|沙发|浴缸|火箭|气球)子?")
 _TOLD_ZH = {
     "above": (
         f"{_ONE_ZH}{_AT}{_TWO_ZH}(?:{_ON}|{_IN})",
         f"{_AN_ZH}(?:{_AT})?{_TWO_ZH}(?:{_ON}|{_IN})的{_ONE_ZH}",
+        f"{_AT_FIRST}{_TWO_ZH}(?:{_ON}|{_IN})有{_ONE_ZH}",
         f"{_ONE_ZH}{_RIDE}{_TWO_ZH}",
         f"{_AN_ZH}{_RIDE}{_TWO_ZH}的{_ONE_ZH}",
     ),
-    "below": (f"{_ONE_ZH}{_AT}{_TWO_ZH}{_UNDER}", f"{_AN_ZH}(?:{_AT})?{_TWO_ZH}{_UNDER}的{_ONE_ZH}"),
+    "below": (
+        f"{_ONE_ZH}{_AT}{_TWO_ZH}{_UNDER}",
+        f"{_AT_FIRST}{_TWO_ZH}{_UNDER}有{_ONE_ZH}",
+        f"{_AN_ZH}(?:{_AT})?{_TWO_ZH}{_UNDER}的{_ONE_ZH}",
+    ),
     "worn": (f"{_AN_ZH}{_WEAR}{_TWO_ZH}的{_ONE_ZH}", f"{_ONE_ZH}{_WEAR}{_TWO_ZH}"),
     "beside": (
         f"{_ONE_ZH}{_AT}{_TWO_ZH}(?:前面|后面|附近|边上)",
@@ -112,15 +122,17 @@ def _placed_english(text: str, knows: Knows, are_two: Callable[[str, str], bool]
         return ""
     one, two, rest = found["one"], found["two"], found["rest"].strip(".!?")
     above, worn = found["above"] or "", bool(found["worn"])
-    if found["first"] and not (found["second"] or worn or _HEADWEAR.fullmatch(two)):
+    if found["first"] and found["above"] and not (found["second"] or _HEADWEAR.fullmatch(two)):
         return ""  # "in love", "on fire"
+    if found["worn"] == "with" and not _HEADWEAR.fullmatch(two):
+        return ""  # they are put together otherwise
     within = re.search(r"\bin(?:side)?\b", above, re.IGNORECASE)
     on_head = _HEADWEAR.fullmatch(two) and (worn or (within and not _OUT_OF_A_HAT.fullmatch(one)))
     if _GROUND.fullmatch(two) or _OF_BODY.fullmatch(two) or NAMELESS.fullmatch(bare(two).lower()):
         return ""
     if within and not on_head and not _VESSEL.fullmatch(two):
         return ""  # a dress, a forest, a style, a frame
-    doing = next(filter(None, found.group("above", "worn", "beside"))).split()[0]
+    doing = next(filter(None, found.group("above", "below", "worn", "beside"))).split()[0]
     whole = bare(text[: found.start("rest")])
     if any(map(knows, (whole, _INNER.sub("", whole), f"{one} {doing}"))):
         return ""
@@ -128,6 +140,8 @@ def _placed_english(text: str, knows: Knows, are_two: Callable[[str, str], bool]
         return ""
     if on_head or (doing.lower() == "flying" and _KITE.fullmatch(two)):
         return f"{an(two)} above {an(one)}{rest}"
+    if found["below"]:
+        return f"{an(one)} below {an(two)}{rest}"
     beside = not above or (doing.lower() == "on" and _TALKED_ON.fullmatch(two))
     return f"{an(one)} {'beside' if beside else 'above'} {an(two)}{rest}"
 

@@ -94,11 +94,15 @@ def glossary(art: ArtSet) -> Glossary:
     for row in rows:
         for number, name in enumerate(row.zh):
             (synonyms if number else labels).setdefault(name, set()).add(row.en[0].lower())
+
+    def names_colour(zh: str) -> bool:
+        return bool(COLOUR_WORDS_ZH.search(zh)) or (zh in labels and zh[0] in "红橙黄绿蓝紫粉棕黑白灰")  # 黑猫
+
     synonyms = {name: meant for name, meant in synonyms.items() if len(name) > 1 and not re.fullmatch(HUE_ZH, name)}
     looked_up = {
         zh: en
         for zh, (en, *others) in ((zh, sorted(meant)) for zh, meant in (synonyms | labels).items())
-        if not others and (COLOUR_WORDS_ZH.search(zh) or not COLOUR_WORDS.search(en))
+        if not others and (names_colour(zh) or not COLOUR_WORDS.search(en))
     }
     called = {row.en[0].lower() for row in rows}
     words = everyday(called) if art.origin == "open" else {}

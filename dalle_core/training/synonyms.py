@@ -133,6 +133,7 @@ EVERYDAY = {
     "pot of food": "soup, stew, pot of soup / 汤",
     "poultry leg": "drumstick, chicken leg, fried chicken / 鸡腿, 炸鸡",
     "red apple": "apple / 苹果",
+    "red circle": "coloured ball / 彩色的球",
     "rice ball": "onigiri / 饭团",
     "shortcake": "slice of cake, piece of cake",
     "soft ice cream": "ice cream cone, cone / 甜筒, 蛋筒",
@@ -275,6 +276,7 @@ EVERYDAY = {
     "t-shirt": "shirt, tee, tee shirt, tshirt / 衬衫, 体恤",
     "thong sandal": "flip-flop, flip flop, sandal / 拖鞋, 人字拖",
     "top hat": "hat / 帽子, 礼帽",
+    "woman's hat": "coloured hat / 彩色的帽子",
     "woman's boot": "boot, boots / 靴子",
     # things
     "adhesive bandage": "bandage, band-aid, plaster / 创可贴",

@@ -21,6 +21,11 @@ WORDS = Everyday(
         "flowers": "bouquet",
         "fries": "french fries",
         "smile": "smiling face",
+        "hat": "top hat",
+        "coloured hat": "woman's hat",
+        "ball": "soccer ball",
+        "coloured ball": "red circle",
+        "flower": "blossom",
     },
     {
         "bikes": "bike", "cars": "car", "kitties": "kitty", "dogs": "dog", "mice": "mouse", "flowers": "flower",
@@ -51,6 +56,11 @@ WORDS = Everyday(
         ("小小的bike", "小小的bicycle"),
         ("a hand with fingers and a hand", "a hand with fingers and a raised hand"),
         ("a car, car", "an automobile, car"),
+        ("两个big red car", "两个big red automobile"),
+        ("a hat and a black hat", "a top hat and a black top hat"),
+        ("a red hat and a blue, happy hat", "a red woman's hat and a blue, happy woman's hat"),
+        ("红色的hat and 三个green ball", "红色的woman's hat and 三个green circle"),
+        ("a coloured ball", "a red circle"),
     ],
 )
 def test_a_word_by_itself_is_read(prompt: str, read: str) -> None:

@@ -29,6 +29,37 @@ NAMES = Glossary({
 
 
 @pytest.mark.parametrize(
+    ("prompt", "worded"),
+    [
+        ("黑猫", "黑色的猫"),
+        ("红色幸运饼干", "红色的幸运饼干"),
+        ("浅蓝熊猫，noto 风格", "浅蓝色的熊猫，noto 风格"),
+        ("小狗", "狗"),
+        ("大黑狗", "黑色的狗"),
+        ("白色小猫和黑色的大狗", "白色的猫和黑色的狗"),
+        ("夜空中的小猫", "夜空中的猫"),
+        ("三只小黑猫", "三只黑色的猫"),
+        ("大红伞", "红伞"),  # a name itself
+        ("白色男人", "白色的男人"),
+    ],
+)
+def test_a_name_behind_its_colour_and_size_is_read_by_itself(prompt: str, worded: str) -> None:
+    names = Glossary(NAMES.names | {"红伞": "red umbrella", "男人": "man"})
+    assert names.worded(prompt) == worded
+    assert names.worded(worded) == worded
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["黑色的猫", "红伞", "白人", "黑男人", "小的猫", "小小的猫", "猫，白色背景", "白色背景上的猫", "大熊猫",
+     "黑", "小", "黑猫头鹰", "浅黑白猫", "红绿狗", "一点红"],
+)  # fmt: skip
+def test_what_is_no_colour_of_a_name_stays(prompt: str) -> None:
+    names = Glossary(NAMES.names | {"红伞": "red umbrella", "男人": "man", "大熊猫": "panda", "白人": "man"})
+    assert names.worded(prompt) == prompt
+
+
+@pytest.mark.parametrize(
     ("prompt", "read"),
     [
         ("猫", "cat"),
@@ -307,6 +338,7 @@ def test_everyday_words_of_the_labels_that_there_are_come_before_synonyms() -> N
     assert {"bicycles": "bicycle", "bikes": "bike", "glasses": "glasses"}.items() <= plurals.items()
     assert "背包" not in made.names
     assert made.read(made.worded("four bikes")) == "四个bicycle"
+    assert made.read(made.worded("four red bikes")) == "四个red bicycle"
 
 
 def test_each_everyday_word_means_one_thing() -> None:

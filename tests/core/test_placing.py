@@ -23,7 +23,8 @@ READING = Glossary(
             "hand": "raised hand",
             "tuxedo": "person in tuxedo",
             "heart": "red heart",
-        }
+        },
+        {"cats": "cat", "dogs": "dog", "birds": "bird"},
     ),
 )
 
@@ -55,6 +56,19 @@ READING = Glossary(
         ("a feather in a hat", "a feather above a hat"),
         ("a boy flying a kite", "a kite above a boy"),
         ("a boy on the phone", "a boy beside a phone"),
+        ("a cat in a tree", "a cat above a tree"),
+        ("a bird flying over a tree", "a bird above a tree"),
+        ("a cat jumping onto the chair, noto style", "a cat above a chair, noto style"),
+        ("a bird hanging from a tree", "a bird below a tree"),
+        ("a cat hiding under a box", "a cat below a box"),
+        ("a cat climbing a tree", "a cat beside a tree"),
+        ("a boy eating banana", "a boy beside a banana"),
+        ("cat with hat", "a hat above a cat"),
+        ("a boy with a red crown", "a red crown above a boy"),
+        ("two cats on a car", "a cat above a car"),
+        ("three happy dogs sitting in a tree", "a happy dog above a tree"),
+        ("birds on the car", "a bird above a car"),
+        ("the two dogs are on a chair", "a dog above a chair"),
     ],
 )
 def test_two_things_stand_beside_or_above_one_another(prompt: str, told: str) -> None:
@@ -85,6 +99,13 @@ def test_two_things_stand_beside_or_above_one_another(prompt: str, told: str) ->
         ("一只在树上的鸟！", "鸟在树的上面"),
         ("一个拿着香蕉的男孩", "男孩和香蕉"),
         ("狗骑车", "狗在自行车的上面"),
+        ("两只猫在车上", "猫在车的上面"),
+        ("车上的三只猫", "猫在车的上面"),
+        ("树上有两只鸟", "鸟在树的上面"),
+        ("在椅子下面有一只狗", "狗在椅子的下面"),
+        ("戴红帽子的猫", "红色的帽子在猫的上面"),
+        ("小男孩骑自行车", "男孩在自行车的上面"),
+        ("黑猫在红色小车上", "黑色的猫在红色的车的上面"),
     ],
 )
 def test_and_in_chinese(prompt: str, told: str) -> None:
@@ -96,12 +117,13 @@ def test_and_in_chinese(prompt: str, told: str) -> None:
 @pytest.mark.parametrize(
     "prompt",
     ["", "a cat", "a cat above a dog", "a cat next to a dog", "a cat on the left, a dog on the right",
-     "a cat and a dog", "two cats on a car", "a cat on a blue background", "a cat on purple", "a cat in the snow",
+     "a cat and a dog", "two wugs on a car", "a cat on a blue background", "a cat on purple", "a cat in the snow",
      "a cat on the grass", "a cat in love", "a car on fire", "a heart on fire", "a heart on fire, noto style",
      "a sun behind cloud", "sun behind cloud, noto style", "a person walking next to a dog", "a boy in a tuxedo",
      "a cat on a cat", "a wug on a car", "a cat on a wug", "a cat in fluent style", f"a cat on a car, {'very ' * 60}",
      "草地上的猫", "猫在草地上", "猫", "猫在狗的上面", "猫在狗旁边", "大树", "坐着的狗", "骑鹦鹉的狗", "猫在猫上",
-     "a cat in a tree", "a cat on its dog", "a cat on a red", "a cat in sunglasses", "the sun behind a cloud",
+     "two cats in love", "three birds", "a cat with a banana", "four dogs on a blue background",
+     "a cat on its dog", "a cat on a red", "a cat in sunglasses", "the sun behind a cloud",
      "a boy in red", "a bird on a hand", "a cat holding hands", "a boy in a chair shirt", "a hat in a top hat",
      "开着花的树", "树里的猫", "猫在树里", "看门的狗", "开箱子的猫", "车里的汽车", "手上的鸟",
      "开心的猫", "船里的狗", "船里的狗，noto 风格"],

@@ -131,12 +131,18 @@ class Everyday:
             if (self._together if joined["how"] else self._apart)(one, two) and not _MORE.match(rest):
                 return f"{one} and {two}{rest}"
         for phrase in dict.fromkeys(phrase.text for way in readings(text) for phrase in way):
-            name = bare(phrase)
+            name = self._name_in(phrase)
             one = self.plurals.get(name.lower(), name)
             if _ARTICLE.match(phrase) and one != name.lower() and name.lower() not in self.words:
                 single = phrase.removesuffix(name) + one
                 text = re.sub(rf"\b{re.escape(phrase)}(?!\w)", lambda _, single=single: single, text, count=1)  # type: ignore[misc]
         return text
+
+    def _name_in(self, phrase: str) -> str:
+        """Without what is said of it, unless that is a part of its name: “hot springs”."""
+        words = named(phrase).split(" ")
+        names = (" ".join(words[first:]) for first in range(len(words)))
+        return next((name for name in names if name.lower() in self.things), bare(phrase))
 
     def _together(self, one: str, two: str) -> bool:
         """Whether the second is a thing beside the first, and not a part of it."""

@@ -17,6 +17,7 @@ from dalle_core.errors import CheckpointError
 from dalle_core.everyday import Everyday, bare, named
 from dalle_core.phrases import HUE_ZH, MEASURE, readings
 from dalle_core.placing import DOING, placed
+from dalle_core.scenery import grounded
 from dalle_core.wording import HOW, QUALITIES, an, plain, relation, several
 
 GLOSSARY = "glossary.json"  # in a model's folder, where it has one
@@ -85,15 +86,25 @@ class Glossary:
         A plural is a rare word to a small transformer, and Chinese counts what keeps its name. Of different things
         there is one each, whatever was asked for, 猫 狗 are 猫和狗, and what things do is where they stand.
         """
-        text = self._qualified(plain(prompt, self._several))
+        text = self._plain(prompt)
         text = self.one_each(text) or self.placed(text) or self._listed(text)
         text = self._apart(self._counted(self.everyday.paired(text)))
         count, one = self.everyday.several(text)
         return f"{' 两三四'[count - 1]}个{one}" if count else text
 
+    def _plain(self, prompt: str) -> str:
+        """Asked for plainly, in a place that captions know, colour by colour."""
+        text = plain(prompt, self._several)
+        return self._qualified(text if self.knows(text) else plain(grounded(text)[0], self._several))
+
+    def grounded(self, prompt: str) -> str:
+        """What a prompt's place is read as: “on the grass” of “a cat in the garden”. Empty for any other prompt."""
+        text = plain(prompt, self._several) if len(prompt) <= _READABLE else ""
+        return "" if self.knows(text) else grounded(text)[1]
+
     def placed(self, prompt: str) -> str:
         """ "a cat on a car" as “a cat above a car”. Empty for a prompt that says no such thing, and for a name."""
-        text = self._qualified(plain(prompt, self._several)) if len(prompt) <= _READABLE else ""
+        text = self._plain(prompt) if len(prompt) <= _READABLE else ""
         if any(name in text.lower() for name in self._several):
             return ""
         ways = readings(text)
@@ -114,7 +125,7 @@ class Glossary:
         """ "two cats and a red dog" as “a cat and a red dog”, 两只猫和一只狗 as 猫和狗: of different things a model has
         learned pictures of one each. Empty for any other prompt, and for one that is longer than anyone reads.
         """
-        text = self._qualified(plain(prompt, self._several)) if len(prompt) <= _READABLE else ""
+        text = self._plain(prompt) if len(prompt) <= _READABLE else ""
         if (found := _EACH.fullmatch(text)) and (found["first"] or found["second"]):
             one, two = (self._one(found[name], bool(found[count])) for name, count in _SIDES)
             apart = one and two and self.read(one) != self.read(two)

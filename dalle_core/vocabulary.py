@@ -137,6 +137,8 @@ class Vocabulary:
             told.append("Of two different things the model paints one each.")
         elif read := self.glossary.placed(said):
             told.append(f"The model sets things beside or above one another. This is read as: “{read}”")
+        elif place := self.glossary.grounded(said):
+            told.append(f"Of places the model knows the sea, grass, snow and the night sky. Read as: “{place}”")
         if left_out := looks(said):
             told.append(f"The model knows the styles of its art and no others. Left out: “{', '.join(left_out)}”")
         many = _TOO_MANY.search(said)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dalle_core.checkpoints import read_json, write_json
+from dalle_core.epithets import said_of_chinese, unadorned
 from dalle_core.errors import CheckpointError
 from dalle_core.everyday import Everyday, bare, named
 from dalle_core.phrases import HUE_ZH, MEASURE, readings
@@ -95,7 +96,31 @@ class Glossary:
     def _plain(self, prompt: str) -> str:
         """Asked for plainly, in a place that captions know, colour by colour."""
         text = plain(prompt, self._several)
-        return self._qualified(text if self.knows(text) else plain(grounded(text)[0], self._several))
+        if not self.knows(text) or not self._is_name(named(text).lower()):
+            text = plain(grounded(text)[0], self._several)
+        return self._qualified(self._unadorned(text)[0])
+
+    def left_out(self, prompt: str) -> tuple[str, ...]:
+        """What is said of a prompt's things and not read: “cute” of “a cute dog”."""
+        text = plain(prompt, self._several) if len(prompt) <= _READABLE else ""
+        return self._unadorned(plain(grounded(text)[0], self._several))[1]
+
+    def _is_name(self, name: str) -> bool:
+        """In lower case, as it stands, be it several: nothing around it belongs to it."""
+        return name in self.names or name in self.everyday.things or name in self.everyday.plurals
+
+    def _unadorned(self, text: str) -> tuple[str, tuple[str, ...]]:
+        text, left_out = unadorned(text, self._is_name)
+        at = 0
+        while self._chinese and at < len(text):
+            length = said_of_chinese(text, at)
+            if len(self._longest_at(text, at)) < length and _BEFORE.search(text[max(0, at - 8) : at]):
+                found = _HUE_AND_SIZE.match(text, at + length)
+                if self._longest_at(text, at + length) or (found and self._longest_at(text, found.end())):
+                    left_out = (*left_out, text[at : at + length])
+                    text = text[:at] + text[at + length :]
+            at += 1
+        return text, left_out
 
     def grounded(self, prompt: str) -> str:
         """What a prompt's place is read as: “on the grass” of “a cat in the garden”. Empty for any other prompt."""

@@ -10,26 +10,20 @@ import re
 from dalle_core.phrases import MEASURE
 
 _SKY, _SAND = "on a light blue background", "on a yellow background"
-_ENGLISH = {
-    "on the sea": (
-        "in|on|by|near|at|over|beside|next to|under|across|through|above",
-        "seaside|sea|ocean|seas|oceans|water|waves|lake|river|pond",
-    ),
-    "in the night sky": (
-        "in|through|across|under|at|on|into|to",
-        "night sky|starry night|starry sky|starlight|moonlight|night|midnight|outer space|space|galaxy|universe|cosmos|"
-        "stars",
-    ),
-    _SKY: ("in|through|across|under|into", "sky|skies|clouds|air"),
-    "on the grass": (
-        "in|on|at|through|across",
-        "grass|lawn|meadow|fields?|garden|park|yard|backyard|pasture|farm|forest|woods|jungle|countryside|hill|hills",
-    ),
-    "in the snow": ("in|on|at|through|across", "snow|winter|ice|snowstorm|blizzard|north pole|arctic"),
-    _SAND: ("on|at|in|by|across", "beach|sand|desert|dunes"),
-    "on a gradient from orange to pink": ("at|in", "sunset|sunrise|dusk|dawn"),
-    "on a black background": ("in", "dark|darkness"),
-}  # what captions say, and how else one may be there
+_ENGLISH = (
+    ("on the sea", "in|on|by|near|at|over|beside|next to|under|across|through|above",
+     "seaside|sea|ocean|seas|oceans|water|waves|lake|river|pond", True),
+    ("in the night sky", "in|through|across|under|at|on|into|to",
+     "night sky|starry night|starry sky|starlight|moonlight|night|midnight|outer space|space|galaxy|universe", True),
+    ("on the grass", "in|on|at|through|across", "grass|lawn|meadow|fields?|garden|park|yard|backyard|pasture", True),
+    ("on the grass", "in|on|at|through|across", "farm|forest|woods|jungle|countryside|hills?", False),
+    ("in the snow", "in|on|at|through|across", "snow|winter|ice|snowstorm|blizzard|north pole|arctic", True),
+    (_SKY, "in|through|across|under|into", "sky|skies|clouds|air", False),
+    (_SAND, "on|at|in|by|across", "beach|sand|desert|dunes", False),
+    ("on a gradient from orange to pink", "at|in", "sunset|sunrise|dusk|dawn", False),
+    ("on a black background", "in", "dark|darkness", False),
+)  # fmt: skip
+"""What captions say, how else one may be there, and whether that is but another word for it."""
 _DOING = (
     "swimming|sailing|floating|flying|sitting|standing|walking|running|playing|jumping|sleeping|resting|lying|growing|"
     "drifting|skating|blooming"
@@ -42,71 +36,65 @@ _THING = (
 _PLACES = [
     (
         ground,
+        alike,
         re.compile(
             rf"{_THING}(?: (?:is|are))?(?: (?:{_DOING}))? (?:{ways}) "
             rf"(?:(?:the|an?|some) )?{_SAID_OF}(?:{words}){_END}",
             re.IGNORECASE,
         ),
     )
-    for ground, (ways, words) in _ENGLISH.items()
+    for ground, ways, words, alike in _ENGLISH
 ]
-_PLACES.append(("on the sea", re.compile(rf"(?<=\w) (?:underwater|at sea){_END}", re.IGNORECASE)))
-_GROUNDS_ZH = {
-    "海面上": "(?:大海|海洋|海|水|河|湖|池塘|海水|水面|湖面|河面)[上里中边]|海底|水下|海边",
-    "夜空中": "(?:外太空|太空|宇宙|银河|星空|夜空|星星)[里中下上]?|夜里|夜晚|晚上|深夜|月光下",
-    "浅蓝色": "(?:蓝天|天空|空|云|白云)[里中下上]|天上|云端",
-    "草地上": "(?:草坪|草丛|草原|草地|花园|田野|田|公园|院子|森林|树林|农场|山坡)[里中上]",
-    "雪地里": "(?:雪|雪地|冰雪|冰)[里中上]|冬天里?|冬季",
-    "黄色": "(?:沙滩|海滩|沙漠|沙子)[里中上]",
-    "黑色": "黑暗中",
-}
+_PLACES.append(("on the sea", True, re.compile(rf"(?<=\w) (?:underwater|at sea){_END}", re.IGNORECASE)))
+_GROUNDS_ZH = (
+    ("海面上", "(?:大海|海洋|海|水|河|湖|池塘|海水|水面|湖面|河面)[上里中边]|海底|水下|海边", True),
+    ("夜空中", "(?:外太空|太空|宇宙|银河|星空|夜空)[里中下上]?|夜里|夜晚|晚上|深夜|月光下", True),
+    ("草地上", "(?:草坪|草丛|草原|草地|花园|田野|田|公园|院子)[里中上]", True),
+    ("草地上", "(?:森林|树林|农场|山坡)[里中上]", False),
+    ("雪地里", "(?:雪|雪地|冰雪|冰)[里中上]|冬天里?|冬季", True),
+    ("浅蓝色", "(?:蓝天|天空|空|云|白云)[里中下上]|天上|云端", False),
+    ("黄色", "(?:沙滩|海滩|沙漠|沙子)[里中上]", False),
+    ("黑色", "黑暗中", False),
+)
 _WITHIN_ZH = "[面边]?"
 _POSE_ZH = "(?:正?(?:[坐站躺趴飞停游走跑长]|(?<!欲)睡)?在)"
 _DOES_ZH = "(?:游泳|游|玩耍|玩|飞翔|飞|跑步|跑|睡觉|航行|散步)?"
 _FIRST_ZH = [
-    (
-        ground,
-        re.compile(
-            rf"(?:[一1]{MEASURE})?(?:{_POSE_ZH})?(?:{places}){_WITHIN_ZH}(?:的|有)(?P<rest>[^，,].*)", re.DOTALL
-        ),
-    )
-    for ground, places in _GROUNDS_ZH.items()
-]
+    (ground, alike, re.compile(
+        rf"(?:[一1]{MEASURE})?(?:{_POSE_ZH})?(?:{places}){_WITHIN_ZH}(?:的|有)(?P<rest>[^，,].*)", re.DOTALL
+    ))
+    for ground, places, alike in _GROUNDS_ZH
+]  # fmt: skip
 _LAST_ZH = [
-    (
-        ground,
-        re.compile(
-            rf"(?P<rest>[^，,]*?[^，,在]){_POSE_ZH}(?:{places}){_WITHIN_ZH}{_DOES_ZH}(?P<more>[。！!]*|[，,].*)",
-            re.DOTALL,
-        ),
-    )
-    for ground, places in _GROUNDS_ZH.items()
-]
+    (ground, alike, re.compile(
+        rf"(?P<rest>[^，,]*?[^，,在]){_POSE_ZH}(?:{places}){_WITHIN_ZH}{_DOES_ZH}(?P<more>[。！!]*|[，,].*)", re.DOTALL
+    ))
+    for ground, places, alike in _GROUNDS_ZH
+]  # fmt: skip
 
 
 def grounded(text: str) -> tuple[str, str]:
-    """The text with its place told as captions tell one, and what that is; as it is, and nothing, where it says none or
-    says it so.
+    """The text with its place told as captions tell one, and what that is, where it is more than another word for it.
+    As it is where it says none, or says it so.
     """
-    for ground, pattern in _PLACES:
+    told, place = _grounded_english(text) or _grounded_chinese(text) or (text, "")
+    return (text, "") if told.lower() == text.lower() else (told, place)
+
+
+def _grounded_english(text: str) -> tuple[str, str] | None:
+    for ground, alike, pattern in _PLACES:
         if found := pattern.search(text):
-            return _other(f"{text[: found.start()]} {ground}{text[found.end() :]}", text, ground)
-    return _grounded_chinese(text)
+            return f"{text[: found.start()]} {ground}{text[found.end() :]}", "" if alike else ground
+    return None
 
 
-def _grounded_chinese(text: str) -> tuple[str, str]:
-    for ground, pattern in _FIRST_ZH:
+def _grounded_chinese(text: str) -> tuple[str, str] | None:
+    for ground, alike, pattern in _FIRST_ZH:
         if found := pattern.fullmatch(text):
             where = f"{ground}背景上" if ground.endswith("色") else ground
-            return _other(f"{where}的{found['rest']}", text, where)
-    for ground, pattern in _LAST_ZH:
+            return f"{where}的{found['rest']}", "" if alike else where
+    for ground, alike, pattern in _LAST_ZH:
         if found := pattern.fullmatch(text):
-            plain = ground.endswith("色")
-            where = f"{ground}背景" if plain else f"在{ground}"
-            return _other(f"{found['rest']}{'，' * plain}{where}{found['more'].lstrip('。！!')}", text, where)
-    return text, ""
-
-
-def _other(told: str, text: str, where: str) -> tuple[str, str]:
-    """What is told, unless it is what the text says."""
-    return (text, "") if told.lower() == text.lower() else (told, where)
+            where = f"，{ground}背景" if ground.endswith("色") else f"在{ground}"
+            return f"{found['rest']}{where}{found['more'].lstrip('。！!')}", "" if alike else where.removeprefix("，")
+    return None

@@ -139,6 +139,8 @@ class Vocabulary:
             told.append(f"The model sets things beside or above one another. This is read as: “{read}”")
         elif place := self.glossary.grounded(said):
             told.append(f"Of places the model knows the sea, grass, snow and the night sky. Read as: “{place}”")
+        if said_of := self.glossary.left_out(said):
+            told.append(f"Of what things are like the model knows colour and size. Left out: “{', '.join(said_of)}”")
         if left_out := looks(said):
             told.append(f"The model knows the styles of its art and no others. Left out: “{', '.join(left_out)}”")
         many = _TOO_MANY.search(said)

@@ -170,7 +170,7 @@ def test_one_of_several_is_called_as_a_caption_calls_it(prompt: str, worded: str
         "mice",
         "five mice",
         "four leaf clovers",
-        "three blind old grey happy mice",  # too far off
+        "three blind deaf grey mute mice",  # too far off
         "two mice and a geese",
         "two micewood trees",
         "two mice and two micewood trees",
@@ -191,7 +191,7 @@ class TestDifferentThings:
             ("two mice and a cup", "a mouse and a cup"),
             ("a cup & 3 mice", "a cup and a mouse"),
             ("2 mice and 1 cup.", "a mouse and a cup."),
-            ("four rockets and two happy mice, noto style", "a rocket and a happy mouse, noto style"),
+            ("four rockets and two happy mice, noto style", "a rocket and a mouse, noto style"),
             ("the two mice on top of the cup on a blue background", "a mouse above a cup on a blue background"),
             ("two red cups to the left of two computer mice", "a red cup to the left of a computer mouse"),
         ],

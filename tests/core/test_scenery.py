@@ -16,28 +16,30 @@ READING = Glossary(
 @pytest.mark.parametrize(
     ("prompt", "told", "place"),
     [
-        ("a rocket in space", "a rocket in the night sky", "in the night sky"),
-        ("a house by the sea", "a house on the sea", "on the sea"),
-        ("a fish swimming in the deep blue sea, noto style", "a fish on the sea, noto style", "on the sea"),
-        ("a boat is sailing across the Ocean!", "a boat on the sea!", "on the sea"),
-        ("fish underwater", "fish on the sea", "on the sea"),
-        ("a cat and a dog playing in the park", "a cat and a dog on the grass", "on the grass"),
-        ("a sheep in a green meadow", "a sheep on the grass", "on the grass"),
-        ("an owl at night", "an owl in the night sky", "in the night sky"),
+        ("a rocket in space", "a rocket in the night sky", ""),
+        ("a house by the sea", "a house on the sea", ""),
+        ("a fish swimming in the deep blue sea, noto style", "a fish on the sea, noto style", ""),
+        ("a boat is sailing across the Ocean!", "a boat on the sea!", ""),
+        ("fish underwater", "fish on the sea", ""),
+        ("a cat and a dog playing in the park", "a cat and a dog on the grass", ""),
+        ("a sheep in a green meadow", "a sheep on the grass", ""),
+        ("a fox in the woods", "a fox on the grass", "on the grass"),
+        ("森林里的狐狸", "草地上的狐狸", "草地上"),
+        ("an owl at night", "an owl in the night sky", ""),
         ("a bird in the cloudy sky", "a bird on a light blue background", "on a light blue background"),
-        ("a bear in winter", "a bear in the snow", "in the snow"),
+        ("a bear in winter", "a bear in the snow", ""),
         ("a camel in the desert", "a camel on a yellow background", "on a yellow background"),
         ("a castle at sunset", "a castle on a gradient from orange to pink", "on a gradient from orange to pink"),
         ("a ghost in the dark", "a ghost on a black background", "on a black background"),
-        ("太空中的火箭", "夜空中的火箭", "夜空中"),
-        ("一只在花园里的猫，noto 风格", "草地上的猫，noto 风格", "草地上"),
-        ("猫坐在草坪上", "猫在草地上", "在草地上"),
-        ("鱼在水里游。", "鱼在海面上", "在海面上"),
-        ("海边的房子", "海面上的房子", "海面上"),
+        ("太空中的火箭", "夜空中的火箭", ""),
+        ("一只在花园里的猫，noto 风格", "草地上的猫，noto 风格", ""),
+        ("猫坐在草坪上", "猫在草地上", ""),
+        ("鱼在水里游。", "鱼在海面上", ""),
+        ("海边的房子", "海面上的房子", ""),
         ("鸟在天上飞，blob", "鸟，浅蓝色背景，blob", "浅蓝色背景"),
         ("天空中有一只鸟", "浅蓝色背景上的一只鸟", "浅蓝色背景上"),
         ("沙漠里的骆驼", "黄色背景上的骆驼", "黄色背景上"),
-        ("冬天的树", "雪地里的树", "雪地里"),
+        ("冬天的树", "雪地里的树", ""),
     ],
 )
 def test_a_place_is_told_as_captions_tell_it(prompt: str, told: str, place: str) -> None:
@@ -66,5 +68,5 @@ def test_it_is_read_so_before_what_stands_there() -> None:
     assert READING.read(READING.worded("draw a boat on the lake")) == "a sailboat on the sea"
     assert READING.worded("海里的猫") == "海面上的猫"
     assert READING.worded("海里的鱼") == "海里的鱼"  # a name
-    assert (READING.grounded("a boat on the lake"), READING.grounded("海里的鱼")) == ("on the sea", "")
-    assert READING.grounded(f"a cat in the garden, {'very ' * 90}") == ""
+    assert (READING.grounded("a boat in the desert"), READING.grounded("海里的鱼")) == ("on a yellow background", "")
+    assert READING.grounded(f"a cat in the desert, {'very ' * 90}") == ""

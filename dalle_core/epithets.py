@@ -35,13 +35,10 @@ _LEFT_OUT = frozenset(f"{_LOOKS}|{_DOING}".split("|"))
 _SHADES = {"bright", "pale", "dark", "light"}  # of a colour
 _COLOURS = frozenset(COLOURS.split("|"))
 _KEPT = _COLOURS | {"small", "tiny", "little"}
-_JOINING = frozenset(
-    "a|an|the|one|two|three|four|some|several|many|my|your|his|her|our|their|this|that|these|those|and|or|with|of|on|in|"
-    "at|by|to|near|beside|behind|above|over|below|under|beneath|next|left|right|riding|holding|wearing|eating".split(
-        "|"
-    )
-)
-_BEFORE = _LEFT_OUT | _KEPT | _JOINING  # “a boy eating fresh bananas”, but “a boy eating bananas”
+_JOINING = re.compile(
+    "an?|the|one|two|three|four|some|several|many|my|your|his|her|our|their|this|that|these|those|and|or|with|of|on|in|at|"
+    "by|to|near|beside|behind|above|over|below|under|beneath|next|left|right|riding|holding|wearing|eating"
+)  # “a boy eating fresh bananas”, but “a boy eating bananas”
 _LONGEST = 6  # words of a name
 _BETWEEN = 6  # words between one and the name that it is said of
 _WORD = re.compile(r"[^\W_\u3400-\u9fff]+(?:[-'’][^\W_\u3400-\u9fff]+)*")
@@ -72,10 +69,7 @@ def unadorned(text: str, is_name: IsName) -> tuple[str, tuple[str, ...]]:
         if last > first + 1 or (last and word[0].lower() not in _LEFT_OUT):  # a baby elephant is no baby
             first = last
             continue
-        begins = (
-            not first or words[first - 1][0].lower() in _BEFORE or text[words[first - 1].end() : word.start()] != " "
-        )
-        said_of = begins and word[0].lower() in _LEFT_OUT
+        said_of = word[0].lower() in _LEFT_OUT and _begins(text, words, first)
         following = said_of and _follows(text, words, first + 1, is_name)
         if following and not (word[0].lower() in _SHADES and words[first + 1][0].lower() in _COLOURS):
             parts.append(text[at : word.start()])
@@ -86,6 +80,14 @@ def unadorned(text: str, is_name: IsName) -> tuple[str, tuple[str, ...]]:
                 parts = [f"{joined[: article.start()]}{article[1][0]}{'n' * (text[at].lower() in 'aeiou')} "]
         first += 1
     return "".join([*parts, text[at:]]), tuple(left_out)
+
+
+def _begins(text: str, words: list[re.Match[str]], number: int) -> bool:
+    """Whether a phrase may begin with that word, or what is said in it go on."""
+    if not number or text[words[number - 1].end() : words[number].start()] != " ":
+        return True
+    before = words[number - 1][0].lower()
+    return before in _LEFT_OUT or before in _KEPT or bool(_JOINING.fullmatch(before))
 
 
 def _last_of_name(text: str, words: list[re.Match[str]], first: int, is_name: IsName) -> int:

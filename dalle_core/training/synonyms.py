@@ -407,11 +407,42 @@ EVERYDAY = {
 """Label of the art → what else it is called, English / Chinese."""
 
 
+FACES = ("dog", "cat", "rabbit", "mouse", "pig", "tiger", "monkey", "cow", "dragon")
+"""Animals that the art has whole and as a face, and of which a small model draws the face far better."""
+
+_ZH = {
+    "dog": "狗, 小狗",
+    "cat": "猫, 小猫, 猫咪",
+    "rabbit": "兔, 兔子, 小兔子",
+    "mouse": "老鼠, 小老鼠",
+    "pig": "猪, 小猪",
+    "tiger": "老虎, 小老虎",
+    "monkey": "猴, 猴子, 小猴子",
+    "cow": "牛, 奶牛",
+    "dragon": "龙",
+}
+WHOLE = "standing, sitting, walking, running, whole / 站着的, 坐着的, 走路的, 奔跑的, 整只"
+"""What is said of one that is wanted whole."""
+
+
 def everyday(labels: Set[str]) -> dict[str, str]:
-    """Word → label in lower case, of those `labels` that there are; none that is a label itself."""
-    return {
+    """Word → label in lower case, of those `labels` that there are; none that is a label itself, but an animal, which
+    is read as its face unless it is said to stand or walk.
+    """
+    words = {
         word: label
         for label, told in EVERYDAY.items()
         for word in filter(None, map(str.strip, re.split("[,/]", told)))
         if label in labels and word not in labels
     }
+    faces = {animal: f"{animal} face" for animal in FACES if {animal, f"{animal} face"} <= labels}
+    words = {word: faces.get(label, label) for word, label in words.items()}
+    english, chinese = (side.strip().split(", ") for side in WHOLE.split("/"))
+    wholes = {f"{said} {animal}": animal for animal in faces for said in english}
+    wholes |= {
+        f"{said}{zh}": f"{english[0]} {animal}"
+        for animal in faces
+        for said in chinese
+        for zh in _ZH[animal].split(", ")
+    }
+    return words | faces | wholes

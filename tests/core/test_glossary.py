@@ -341,6 +341,22 @@ def test_everyday_words_of_the_labels_that_there_are_come_before_synonyms() -> N
     assert made.read(made.worded("four red bikes")) == "四个red bicycle"
 
 
+def test_an_animal_is_read_as_its_face_unless_it_is_to_stand() -> None:
+    labels = {"dog", "dog face", "pig", "cat", "cat face", "bicycle"}
+    words = everyday(labels)
+    assert {word: words[word] for word in ("dog", "puppy", "kitten", "bike")} == {
+        "dog": "dog face", "puppy": "dog face", "kitten": "cat face", "bike": "bicycle"
+    }  # fmt: skip
+    assert "pig" not in words  # there is no face
+    reading = Glossary({"狗": "dog", "猫": "cat"}, Everyday(words, {"dogs": "dog"}))
+    told = {
+        prompt: reading.read(reading.worded(prompt))
+        for prompt in ("a standing dog", "站着的狗", "a dog face", "狗和猫")
+    }
+    assert list(told.values()) == ["a dog", "dog", "a dog face", "dog face和cat face"]
+    assert reading.left_out("a standing dog") == reading.left_out("站着的狗") == ()
+
+
 def test_each_everyday_word_means_one_thing() -> None:
     told = [word for words in EVERYDAY.values() for word in map(str.strip, re.split("[,/]", words)) if word]
     assert len(told) == len(set(told))

@@ -96,17 +96,17 @@ def test_words_that_were_never_learned_are_told(words: Vocabulary, prompt: str, 
 @pytest.mark.parametrize(
     ("prompt", "things"),
     [
-        ("a cat", ["cat"]),
-        ("a cat and a dog on the grass", ["cat", "dog"]),
-        ("a cat, a red dog, and three bikes, noto", ["cat", "dog", "bicycle"]),
-        ("two dogs above a cat next to a rocket", ["dog", "cat", "rocket"]),
-        ("cat, cat tag, noto style, blue background", ["cat"]),
-        ("a cat with a cat", ["cat"]),
-        ("cat with rocket and fire", ["cat", "fire"]),  # what a thing is with may be a part of it
-        ("a zorgon, a cat and a wibble", ["cat"]),
-        ("fork and knife, cat", ["fork and knife", "cat"]),
-        ("一只红色的猫、狗和两个火箭，蓝色背景", ["cat", "dog", "rocket"]),
-        ("猫在狗的左边", ["cat", "dog"]),
+        ("a cat", ["cat face"]),
+        ("a cat and a dog on the grass", ["cat face", "dog"]),
+        ("a cat, a red dog, and three bikes, noto", ["cat face", "dog", "bicycle"]),
+        ("two dogs above a cat next to a rocket", ["dog", "cat face", "rocket"]),
+        ("cat, cat tag, noto style, blue background", ["cat face"]),
+        ("a cat with a cat", ["cat face"]),
+        ("cat with rocket and fire", ["cat face", "fire"]),  # what a thing is with may be a part of it
+        ("a zorgon, a cat and a wibble", ["cat face"]),
+        ("fork and knife, cat", ["fork and knife", "cat face"]),
+        ("一只红色的猫、狗和两个火箭，蓝色背景", ["cat face", "dog", "rocket"]),
+        ("猫在狗的左边", ["cat face", "dog"]),
         ("", []),
     ],
 )

@@ -407,7 +407,7 @@ EVERYDAY = {
 """Label of the art → what else it is called, English / Chinese."""
 
 
-FACES = ("dog", "cat", "rabbit", "mouse", "pig", "tiger", "monkey", "cow", "dragon")
+FACES = ("dog", "cat", "rabbit", "mouse", "pig", "tiger", "monkey", "cow")
 """Animals that the art has whole and as a face, and of which a small model draws the face far better."""
 
 _ZH = {
@@ -419,7 +419,6 @@ _ZH = {
     "tiger": "老虎, 小老虎",
     "monkey": "猴, 猴子, 小猴子",
     "cow": "牛, 奶牛",
-    "dragon": "龙",
 }
 WHOLE = "standing, sitting, walking, running, whole / 站着的, 坐着的, 走路的, 奔跑的, 整只"
 """What is said of one that is wanted whole."""

@@ -23,6 +23,7 @@ _LOOKS = (
     "traditional|rustic|medieval|steampunk|cyberpunk|delicious|tasty|yummy|juicy|ripe|fresh|crispy|hot|warm|cold|frozen|"
     "wooden|metal|metallic|colorful|colourful|vibrant|vivid|pastel|bright|pale|dark|light|bold|wet|dry|dirty|clean|"
     "broken|cracked|empty|baby|little baby|newborn|cuddly|tropical|exotic|luxurious|luxury|expensive|cozy|cosy|"
+    "very|really|super|so|extremely|quite|"
     "rich|poor|famous|lucky|favorite|favourite|typical|normal|ordinary|single|lone|real|tiny little"
 )
 _DOING = (
@@ -57,6 +58,16 @@ _SAID_ZH = re.compile(
     rf"(?:正在|很|非常|超级|超|特别)?(?:(?:{_LOOKS_ZH})的?[又、]?|[帅胖瘦高长老旧新热凶萌笑哭]的)"
 )  # a letter alone may be a part of a word: 高球 is golf
 
+_ONE = {
+    "rolling pin",
+    "sleeping bag",
+    "dancing shoes",
+    "hot wheels",
+    "metal spring",
+    "short circuit",
+    "wet wipe",
+    "hot sauce",
+}
 IsName = Callable[[str], bool]
 
 
@@ -71,15 +82,27 @@ def unadorned(text: str, is_name: IsName) -> tuple[str, tuple[str, ...]]:
             continue
         said_of = word[0].lower() in _LEFT_OUT and _begins(text, words, first)
         following = said_of and _follows(text, words, first + 1, is_name)
+        if following > first + 1:
+            end = words[_last_of_name(text, words, following, is_name) - 1].end()
+            name = f"{word[0]} {text[words[following].start() : end]}"
+            if is_name(name.lower()):  # a standing black dog as a black standing dog
+                head = _before(text[at : word.start()], text[words[first + 1].start() :])
+                between = text[words[first + 1].start() : words[following].start()]
+                moved, more = unadorned(f"{head}{between}{name}{text[end:]}", is_name)
+                return "".join([*parts, moved]), (*left_out, *more)
         if following and not (word[0].lower() in _SHADES and words[first + 1][0].lower() in _COLOURS):
             parts.append(text[at : word.start()])
             left_out.append(word[0])
             at = words[first + 1].start() if words[first + 1][0].lower() != "and" else words[first + 2].start()
-            if article := _ARTICLE.search("".join(parts)):
-                joined = "".join(parts)
-                parts = [f"{joined[: article.start()]}{article[1][0]}{'n' * (text[at].lower() in 'aeiou')} "]
+            parts = [_before("".join(parts), text[at:])]
         first += 1
     return "".join([*parts, text[at:]]), tuple(left_out)
+
+
+def _before(text: str, what: str) -> str:
+    """The text that stands before this, with the article that it takes now."""
+    article = _ARTICLE.search(text)
+    return f"{text[: article.start()]}{article[1][0]}{'n' * (what[0].lower() in 'aeiou')} " if article else text
 
 
 def _begins(text: str, words: list[re.Match[str]], number: int) -> bool:
@@ -93,30 +116,29 @@ def _begins(text: str, words: list[re.Match[str]], number: int) -> bool:
 def _last_of_name(text: str, words: list[re.Match[str]], first: int, is_name: IsName) -> int:
     """One more than the number of the last word of the longest name that begins with word `first`; 0 without one."""
     for last in range(min(first + _LONGEST, len(words)), first, -1):
-        if is_name(text[words[first].start() : words[last - 1].end()].lower()):
+        name = text[words[first].start() : words[last - 1].end()].lower()
+        if is_name(name) or name in _ONE:
             return last
     return 0
 
 
-def _follows(text: str, words: list[re.Match[str]], first: int, is_name: IsName) -> bool:
-    """Whether a name comes next, or after more that is said of it."""
+def _follows(text: str, words: list[re.Match[str]], first: int, is_name: IsName) -> int:
+    """Number of the word with which a name comes next, or after more that is said of it; 0 without one."""
     for number in range(first, min(first + _BETWEEN, len(words))):
         between = text[words[number - 1].end() : words[number].start()]
         if between == " " and _last_of_name(text, words, number, is_name):
-            return True
+            return number
         if between not in {" ", ", "}:
-            return False
+            return 0
         word = words[number][0].lower()
         if word == "and" and number + 1 < len(words) and words[number + 1][0].lower() in _LEFT_OUT:
             continue
         if word not in _LEFT_OUT and word not in _KEPT:
-            return False
-    return False
+            return 0
+    return 0
 
 
 def said_of_chinese(text: str, at: int) -> int:
-    """How many letters are said of what comes then."""
-    end = at
-    while found := _SAID_ZH.match(text, end):
-        end = found.end()
-    return end - at
+    """How many letters are said there of what comes then: the first of it, where more is said."""
+    found = _SAID_ZH.match(text, at)
+    return found.end() - at if found else 0

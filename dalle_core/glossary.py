@@ -50,6 +50,9 @@ _EACH_ZH = re.compile(
 _LISTED_ZH = re.compile(rf"(?P<one>[{_HAN}]+)[ 、\u3000]+(?P<two>[{_HAN}]+)(?P<rest>[，,].*)?", re.DOTALL)
 _HEAD_ZH = re.compile("[树花车船肉鱼鸟伞票茶汤糖酒饭面果包]|蛋糕|手机|电脑|面包|冰淇淋|果汁|贴纸")
 _HUED_ZH = re.compile(f"^{HUE_ZH}的?")
+_ONE_ZH = re.compile(
+    "红[茶糖牛灯]|[白冰]糖|[绿黄]灯|红十字|小红书|小红帽|黑洞|小熊猫|蓝精灵|黑猩猩|白熊|白头发|黑发|[黑白]板|[黑白]夜|白天|小黄人|大白菜"
+)  # a colour and a name, but another thing
 _HUE_AND_SIZE = re.compile("[小大]?(?P<hue>浅?[红橙黄绿蓝紫粉棕黑白灰])(?P<said>色)?(?:的?[小大])?(?!的)|[小大](?!的)")
 _HANDLED = re.compile(r"[戴穿拿举抱骑坐开]着?\Z")
 _BESIDE_ZH = re.compile("[的上下里中骑坐戴穿拿抱举吃喝玩看]")
@@ -113,19 +116,33 @@ class Glossary:
         text, left_out = unadorned(text, self._is_name)
         at = 0
         while self._chinese and at < len(text):
-            length = said_of_chinese(text, at)
-            if len(self._longest_at(text, at)) < length and _BEFORE.search(text[max(0, at - 8) : at]):
-                found = _HUE_AND_SIZE.match(text, at + length)
-                if self._longest_at(text, at + length) or (found and self._longest_at(text, found.end())):
-                    left_out = (*left_out, text[at : at + length])
-                    text = text[:at] + text[at + length :]
+            said = text[at : at + said_of_chinese(text, at)]
+            if len(self._longest_at(text, at)) < len(said) and _BEFORE.search(text[max(0, at - 8) : at]):
+                start = self._said_of(text, at + len(said))
+                name = self._longest_at(text, start)
+                if name and start > at + len(said) and said + name in self._chinese:  # 坐着的白猫
+                    text = text[:at] + text[at + len(said) : start] + said + text[start:]
+                elif name:
+                    left_out = (*left_out, said)
+                    text = text[:at] + text[at + len(said) :]
+                    continue  # there may be more
             at += 1
         return text, left_out
 
     def grounded(self, prompt: str) -> str:
-        """What a prompt's place is read as: “on the grass” of “a cat in the garden”. Empty for any other prompt."""
+        """What a prompt's place is read as: “on the grass” of “a cat in the woods”. Empty for any other prompt."""
         text = plain(prompt, self._several) if len(prompt) <= _READABLE else ""
         return "" if self.knows(text) else grounded(text)[1]
+
+    def _said_of(self, text: str, at: int) -> int:
+        """Where a name may begin, behind what else is said of it: its colour, its size, and what is left out."""
+        while not self._longest_at(text, at):
+            found = _HUE_AND_SIZE.match(text, at)
+            length = found.end() - at + text.startswith("的", found.end()) if found else said_of_chinese(text, at)
+            if not length:
+                break
+            at += length
+        return at
 
     def placed(self, prompt: str) -> str:
         """ "a cat on a car" as “a cat above a car”. Empty for a prompt that says no such thing, and for a name."""
@@ -236,7 +253,8 @@ class Glossary:
             start, end, hue = *found.span(), found["hue"] or ""
             end -= end - start > 1 and text[end - 1] in "小大" and bool(self._longest_at(text, end - 1))
             before = text[max(0, start - 8) : start]
-            if not (_BEFORE.search(before) or _HANDLED.search(before)) or self._longest_at(text, start):
+            begins = _BEFORE.search(before) or _HANDLED.search(before)
+            if not begins or self._longest_at(text, start) or _ONE_ZH.match(text, start):
                 continue
             if text[start] in "小大" and self._longest_at(text, start + 1):
                 text = text[:start] + text[start + 1 :]

@@ -59,7 +59,7 @@ _NAMED_ZH = f"(?:{HUE_ZH}的)?[^，,。]+?"
 _ONE_ZH, _TWO_ZH = rf"{_AN_ZH}(?P<one>{_NAMED_ZH})", rf"{_AN_ZH}(?P<two>{_NAMED_ZH})"
 _REST_ZH = "(?P<rest>[，,].*|[。.!！?？]*)"
 _AT = "[坐站躺睡趴飞停]?在"
-_RIDE = r"(?:正?在?(?P<how>[骑坐乘]|开(?=着?[^，,的]*(?:[车机船]|火箭)))着?)"
+_RIDE = r"(?:正?在?(?P<how>[骑坐乘]|开(?=着?(?:[红橙黄绿蓝紫粉棕黑白灰]色的)?[^，,的]*(?:[车机船]|火箭)))着?)"
 _WEAR = "(?:戴|穿)着?"
 _HOLD = "(?:正?在?(?:[拿抱举捧吃喝玩踢弹追牵]|看(?![门家]))着?)"
 _ON, _IN = "(?P<on>上)", "(?:里面|里边|里|中)"
@@ -108,7 +108,7 @@ def placed(text: str, knows: Knows, reads: Callable[[str], str]) -> str:
 
 def _is_alone(name: str, label: str) -> bool:
     """Whether it is not read as somebody with it: a tuxedo is a person in one."""
-    return not (_SOMEBODY & set(label.split())) - {name}
+    return bool(_VESSEL.fullmatch(name)) or not (_SOMEBODY & set(label.split())) - {name}
 
 
 def _same(one: str, other: str) -> bool:

@@ -31,6 +31,9 @@ WORD = re.compile(rf"(?<!\w){_LETTERS}++(?:['’-]{_LETTERS}++)*+(?!['’-]?\d)"
 _PARTS = re.compile(rf"{_LETTERS}+")
 _OWN = re.compile(r"['’]s?$")  # a cat's
 # Of these a sentence is built; to a model that paints things they tell nothing, and nobody expects them to.
+_GROUNDS = re.compile(
+    r" (?:on the (?:sea|grass)|in the (?:snow|night sky))\b|在?(?:海面上|草地上|雪地里|夜空中)的?[，,]?"
+)
 _SMALL = re.compile(
     "an?|the|and|or|but|of|in|on|at|to|from|by|with|without|into|onto|for|as|so|is|are|be|am|was|being|has|have|having|"
     "its?|i|me|my|we|our|you|your|he|him|his|she|her|they|them|their|this|that|these|those|some|any|each|every|all|both|"
@@ -140,7 +143,9 @@ class Vocabulary:
         elif place := self.glossary.grounded(said):
             told.append(f"Of places the model knows the sea, grass, snow and the night sky. Read as: “{place}”")
         if said_of := self.glossary.left_out(said):
-            told.append(f"Of what things are like the model knows colour and size. Left out: “{', '.join(said_of)}”")
+            told.append(
+                f"Of what things are like the model knows colours, and small ones. Left out: “{', '.join(said_of)}”"
+            )
         if left_out := looks(said):
             told.append(f"The model knows the styles of its art and no others. Left out: “{', '.join(left_out)}”")
         many = _TOO_MANY.search(said)
@@ -150,7 +155,7 @@ class Vocabulary:
 
     def things(self, prompt: str) -> tuple[str, ...]:
         """Labels of the different things that a prompt puts together, in its order."""
-        text = self.glossary.read(self.glossary.worded(prompt[:READABLE])).lower()
+        text = _GROUNDS.sub("", self.glossary.read(self.glossary.worded(prompt[:READABLE])).lower())
         parts = [part for chunk in self._whole.split(text) for part in self._parts_of(chunk)]
         return tuple(dict.fromkeys(filter(None, map(self._label_of, parts))))
 

@@ -49,7 +49,7 @@ EVERYDAY = {
     "mouse": "little mouse / 小老鼠",
     "ox": "bull / 公牛",
     "pig": "piglet, piggy, hog / 小猪",
-    "pouting cat": "angry cat / 生气的猫",
+    "pouting cat": "angry cat, grumpy cat / 生气的猫",
     "crying cat": "sad cat / 伤心的猫",
     "rabbit": "bunny, bunny rabbit, hare / 小兔子, 兔",
     "rhinoceros": "rhino / 犀牛",
@@ -75,7 +75,7 @@ EVERYDAY = {
     "herb": "weed / 小草",
     "maple leaf": "leaf, autumn leaf, autumn, fall / 枫叶, 叶子, 树叶, 秋天, 秋季",
     "palm tree": "palm, coconut tree / 椰子树",
-    "potted plant": "houseplant, house plant, plant / 盆栽, 植物",
+    "potted plant": "houseplant, house plant, plant, plant in a pot, flower in a pot / 盆栽, 植物, 花盆",
     "seedling": "sprout, sapling, seed / 小苗, 芽, 种子",
     "shamrock": "clover",
     "sheaf of rice": "wheat, barley / 麦子, 稻子",
@@ -135,7 +135,7 @@ EVERYDAY = {
     "red apple": "apple / 苹果",
     "red circle": "coloured ball / 彩色的球",
     "rice ball": "onigiri / 饭团",
-    "shortcake": "slice of cake, piece of cake, chocolate cake / 巧克力蛋糕",
+    "shortcake": "slice of cake, piece of cake, chocolate cake, short cake / 巧克力蛋糕",
     "soft ice cream": "ice cream cone, cone / 甜筒, 蛋筒",
     "spaghetti": "pasta, bowl of pasta / 意面",
     "steaming bowl": "noodles, ramen, bowl of noodles, bowl of ramen, noodle soup / 面, 拉面",
@@ -211,8 +211,8 @@ EVERYDAY = {
     "cowboy hat face": "cowboy / 牛仔",
     "person in tuxedo": "groom, tuxedo / 新郎",
     "person with veil": "bride / 新娘",
-    "person running": "runner / 跑步的人",
-    "person swimming": "swimmer, swimming / 游泳的人",
+    "person running": "running man, running woman, running boy, running girl, jogger / 跑步的人, 跑步的男人",
+    "person swimming": "swimmer, swimming, swimming man, swimming woman, swimming boy / 游泳的人",
     "person biking": "cyclist / 骑车的人",
     "person surfing": "surfer, surfing / 冲浪的人",
     "ok hand": "ok sign",
@@ -237,7 +237,7 @@ EVERYDAY = {
     "mage": "wizard, witch, sorcerer, magician / 巫师, 女巫, 魔法师",
     "mouth": "lips / 嘴唇, 嘴巴",
     "old man": "grandpa, grandfather, granddad / 爷爷",
-    "old woman": "grandma, grandmother, granny / 奶奶",
+    "old woman": "grandma, grandmother, granny, old lady / 奶奶, 老奶奶, 老太太",
     "person with crown": "king, monarch / 国王",
     "police officer": "policeman, cop, police, policewoman",
     "princess": "queen / 女王, 王后, 皇后",
@@ -374,7 +374,7 @@ EVERYDAY = {
     # times, weathers and feasts, sports, and what stands for what has no shape
     "bowl with spoon": "bowl / 碗",
     "boxing glove": "boxing / 拳击",
-    "christmas tree": "christmas, xmas, merry christmas / 圣诞, 圣诞节, 圣诞快乐",
+    "christmas tree": "christmas, xmas, merry christmas, happy holidays / 圣诞, 圣诞节, 圣诞快乐",
     "cityscape at dusk": "evening, dusk / 傍晚, 黄昏",
     "cloud with snow": "snowy day, snowfall / 下雪, 雪天",
     "derelict house": "haunted house, spooky house",
@@ -403,6 +403,20 @@ EVERYDAY = {
     "turkey": "thanksgiving",
     "leaf fluttering in wind": "wind, windy day / 风",
     "wood": "log / 木材",
+    "person walking": "walking man, walking woman, walking boy, walking girl, walking person / 走路的人, 走路的男人",
+    "person standing": "standing man, standing woman, standing boy, standing girl, standing person / 站着的男人",
+    "person climbing": "climbing man, climbing woman, climbing boy, climbing girl, climbing person, climber",
+    "older person": "old person, elderly person",
+    "hot springs": "hot spring",
+    "roasted sweet potato": "sweet potato / 红薯, 地瓜",
+    "cactus": "cactus in a pot",
+    "full moon face": "smiling moon, happy moon / 微笑的月亮",
+    "cat with tears of joy": "laughing cat",
+    "heart on fire": "burning heart, flaming heart / 燃烧的心",
+    "money with wings": "flying money",
+    "anatomical heart": "realistic heart, human heart",
+    "ferris wheel": "big wheel",
+    "polar bear": "white bear / 白熊",
 }  # fmt: skip
 """Label of the art → what else it is called, English / Chinese."""
 
@@ -420,7 +434,10 @@ _ZH = {
     "monkey": "猴, 猴子, 小猴子",
     "cow": "牛, 奶牛",
 }
-WHOLE = "standing, sitting, walking, running, whole / 站着的, 坐着的, 走路的, 奔跑的, 整只"
+WHOLE = (
+    "standing, sitting, lying, walking, running, whole, full body, full-body / "
+    "站着的, 坐着的, 趴着的, 走路的, 奔跑的, 整只, 全身的"
+)
 """What is said of one that is wanted whole."""
 
 

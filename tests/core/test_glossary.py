@@ -351,9 +351,9 @@ def test_an_animal_is_read_as_its_face_unless_it_is_to_stand() -> None:
     reading = Glossary({"狗": "dog", "猫": "cat"}, Everyday(words, {"dogs": "dog"}))
     told = {
         prompt: reading.read(reading.worded(prompt))
-        for prompt in ("a standing dog", "站着的狗", "a dog face", "狗和猫")
+        for prompt in ("a standing dog", "站着的狗", "a dog face", "狗和猫", "a sitting orange cat", "站着的白猫")
     }
-    assert list(told.values()) == ["a dog", "dog", "a dog face", "dog face和cat face"]
+    assert list(told.values()) == ["a dog", "dog", "a dog face", "dog face和cat face", "an orange cat", "白色的cat"]
     assert reading.left_out("a standing dog") == reading.left_out("站着的狗") == ()
 
 

@@ -22,9 +22,9 @@ _LOOKS = (
     "enchanted|mysterious|legendary|fantasy|fairytale|ancient|old|young|new|modern|vintage|retro|classic|futuristic|antique|"
     "traditional|rustic|medieval|steampunk|cyberpunk|delicious|tasty|yummy|juicy|ripe|fresh|crispy|hot|warm|cold|frozen|"
     "wooden|metal|metallic|colorful|colourful|vibrant|vivid|pastel|bright|pale|dark|light|bold|wet|dry|dirty|clean|"
-    "broken|cracked|empty|baby|little baby|newborn|cuddly|tropical|exotic|luxurious|luxury|expensive|cozy|cosy|"
+    "broken|cracked|empty|baby|newborn|cuddly|tropical|exotic|luxurious|luxury|expensive|cozy|cosy|"
     "very|really|super|so|extremely|quite|"
-    "rich|poor|famous|lucky|favorite|favourite|typical|normal|ordinary|single|lone|real|tiny little"
+    "rich|poor|famous|lucky|favorite|favourite|typical|normal|ordinary|single|lone|real"
 )
 _DOING = (
     "sleeping|sitting|standing|lying|resting|running|jogging|dancing|flying|jumping|walking|swimming|diving|playing|smiling|"
@@ -58,16 +58,8 @@ _SAID_ZH = re.compile(
     rf"(?:正在|很|非常|超级|超|特别)?(?:(?:{_LOOKS_ZH})的?[又、]?|[帅胖瘦高长老旧新热凶萌笑哭]的)"
 )  # a letter alone may be a part of a word: 高球 is golf
 
-_ONE = {
-    "rolling pin",
-    "sleeping bag",
-    "dancing shoes",
-    "hot wheels",
-    "metal spring",
-    "short circuit",
-    "wet wipe",
-    "hot sauce",
-}
+_ONE = re.compile("rolling pin|sleeping bag|dancing shoes|hot wheels|metal spring|short circuit|wet wipe|hot sauce")
+"""What is called so and is no name of the art's: less of it is another thing."""
 IsName = Callable[[str], bool]
 
 
@@ -117,7 +109,7 @@ def _last_of_name(text: str, words: list[re.Match[str]], first: int, is_name: Is
     """One more than the number of the last word of the longest name that begins with word `first`; 0 without one."""
     for last in range(min(first + _LONGEST, len(words)), first, -1):
         name = text[words[first].start() : words[last - 1].end()].lower()
-        if is_name(name) or name in _ONE:
+        if is_name(name) or _ONE.fullmatch(name):
             return last
     return 0
 

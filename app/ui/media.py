@@ -7,7 +7,11 @@ what a job varies. All ask for the same sign-in as the app.
 """
 
 import asyncio
+import os
 import re
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -22,7 +26,6 @@ from dalle_core.errors import DalleError, ImageError
 TYPES = {".png": "image/png", ".webp": "image/webp"}
 FOREVER = "private, max-age=31536000, immutable"  # a picture never changes under its id
 MAX_NAME = 60
-MADE_AT_ONCE = 2
 
 
 def media_routes(studio: Studio) -> list[Route]:
@@ -42,7 +45,7 @@ def media_routes(studio: Studio) -> list[Route]:
 class _Media:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.making = asyncio.Semaphore(MADE_AT_ONCE)  # a wall of new pictures leaves threads to everything else
+        self.making = ThreadPoolExecutor(1, "showing", give_way)  # a wall of new pictures holds nothing else up
 
     async def original(self, request: Request, image_id: str) -> Response:
         """The untouched file with its recipe; `?download=1` offers it under a telling name."""
@@ -62,8 +65,7 @@ class _Media:
         showing = self.studio.showing
         path = await run_in_threadpool(showing.ready, image_id)
         if path is None:
-            async with self.making:
-                path = await run_in_threadpool(showing.make, image_id)
+            path = await asyncio.get_running_loop().run_in_executor(self.making, showing.make, image_id)
         try:
             webp = await run_in_threadpool(path.read_bytes)
         except OSError:
@@ -106,6 +108,12 @@ class _Media:
     def _download_name(self, image_id: str) -> str:
         image = self.studio.image(image_id)
         return file_name(image.prompt, image.seed)
+
+
+def give_way() -> None:
+    """This thread runs when others do not want to, where the system knows such a thing of a thread."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 async def bounded_body(request: Request, limit: int) -> bytes:

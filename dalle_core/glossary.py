@@ -98,15 +98,23 @@ class Glossary:
 
     def _plain(self, prompt: str) -> str:
         """Asked for plainly, in a place that captions know, colour by colour."""
+        return self._qualified(self._unadorned(self._grounded(prompt)[0])[0])
+
+    def _grounded(self, prompt: str) -> tuple[str, str]:
+        """Asked for plainly, in a place that captions know, and what that is read as. A name as a whole stays."""
         text = plain(prompt, self._several)
-        if not self.knows(text) or not self._is_name(named(text).lower()):
-            text = plain(grounded(text)[0], self._several)
-        return self._qualified(self._unadorned(text)[0])
+        if self._is_name(named(text).lower()):
+            return text, ""
+        told, place = grounded(text)
+        return plain(told, self._several), place
+
+    def grounded(self, prompt: str) -> str:
+        """What a prompt's place is read as: “on the grass” of “a cat in the woods”. Empty for any other prompt."""
+        return self._grounded(prompt)[1] if len(prompt) <= _READABLE else ""
 
     def left_out(self, prompt: str) -> tuple[str, ...]:
         """What is said of a prompt's things and not read: “cute” of “a cute dog”."""
-        text = plain(prompt, self._several) if len(prompt) <= _READABLE else ""
-        return self._unadorned(plain(grounded(text)[0], self._several))[1]
+        return self._unadorned(self._grounded(prompt)[0])[1] if len(prompt) <= _READABLE else ()
 
     def _is_name(self, name: str) -> bool:
         """In lower case, as it stands, be it several: nothing around it belongs to it."""
@@ -128,11 +136,6 @@ class Glossary:
                     continue  # there may be more
             at += 1
         return text, left_out
-
-    def grounded(self, prompt: str) -> str:
-        """What a prompt's place is read as: “on the grass” of “a cat in the woods”. Empty for any other prompt."""
-        text = plain(prompt, self._several) if len(prompt) <= _READABLE else ""
-        return "" if self.knows(text) else grounded(text)[1]
 
     def _said_of(self, text: str, at: int) -> int:
         """Where a name may begin, behind what else is said of it: its colour, its size, and what is left out."""

@@ -112,6 +112,11 @@ window.dalleStudio.gallery = (() => {
       this.shelf.fill(page.images, page.over ? null : page.total);
     }
 
+    /* An answer that was asked for before something changed tells how it was before: it is asked for again. */
+    outdate() {
+      if (this.shelf.node.getAttribute("aria-busy") === "true") this.load();
+    }
+
     async more() {
       if (!this.next || this.reading) return;
       const question = this.asked;
@@ -219,8 +224,14 @@ window.dalleStudio.gallery = (() => {
 
     starred(ids, starred) {
       for (const id of ids) this.shelf.update(id, { starred });
-      if (!starred && this.filters.values.starred) this.gone(ids);
-      else this.bar.show([...this.shelf.selected], false);
+      if (!starred && this.filters.values.starred) return this.gone(ids);
+      this.bar.show([...this.shelf.selected], false);
+      this.outdate();
+    }
+
+    marked({ image, starred }) { // in the dialog
+      this.shelf.update(image, { starred });
+      this.outdate();
     }
 
     isStarred(id) {
@@ -233,6 +244,7 @@ window.dalleStudio.gallery = (() => {
       this.room.look();
       if (ids === null || count !== ids.length || this.shelf.ids.length <= ids.length) return this.load();
       this.shelf.remove(ids);
+      this.outdate();
       if (this.shelf.total !== null) setText(this.count, countWords(this.shelf.total, this.filters.narrowing.length > 0, this.stacked));
     }
 
@@ -298,7 +310,7 @@ window.dalleStudio.gallery = (() => {
       if (gallery.visible) gallery.heard();
       else stale = true;
     });
-    announce.addEventListener("marked", ({ detail }) => { if (detail) gallery.shelf.update(detail.image, { starred: detail.starred }); });
+    announce.addEventListener("marked", ({ detail }) => { if (detail) gallery.marked(detail); });
     announce.addEventListener("gone", ({ detail }) => gallery.gone(detail)); // from the dialog
     announce.addEventListener("back", () => gallery.back());
     announce.addEventListener("filed", () => gallery.places.look());

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,9 +71,9 @@ def browser(chromium: Path | None) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def serve_studio() -> Iterator[Callable[[Studio], str]]:
-    """Serves a started studio and gives its address. Page and studio are closed at the end."""
+@contextmanager
+def _server() -> Iterator[Callable[[Studio], str]]:
+    """Serves started studios and gives their addresses. Pages and studios are closed at the end."""
     with ExitStack() as stack:
 
         def serve(studio: Studio) -> str:
@@ -82,6 +82,20 @@ def serve_studio() -> Iterator[Callable[[Studio], str]]:
             stack.callback(page.close, verbose=False)
             return str(page.local_url)
 
+        yield serve
+
+
+@pytest.fixture
+def serve_studio() -> Iterator[Callable[[Studio], str]]:
+    """Serves a started studio as long as the test lasts, and gives its address."""
+    with _server() as serve:
+        yield serve
+
+
+@pytest.fixture(scope="session")
+def serve_for_all() -> Iterator[Callable[[Studio], str]]:
+    """Serves a started studio until the last test has ended, and gives its address."""
+    with _server() as serve:
         yield serve
 
 
@@ -124,18 +138,18 @@ def open_gallery(visitor: Visit) -> Page:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory, serve_studio: Callable[[Studio], str]) -> Served:
+def shared(tmp_path_factory: pytest.TempPathFactory, serve_for_all: Callable[[Studio], str]) -> Served:
     """One studio over a fake model, for every test that does not need its own."""
     model = FakeModel()
     studio = fake_studio(tmp_path_factory.mktemp("shared"), model, open_browser=False)
-    return Served(studio, model, serve_studio(studio))
+    return Served(studio, model, serve_for_all(studio))
 
 
 @pytest.fixture(scope="session")
-def gallery_studio(tmp_path_factory: pytest.TempPathFactory, serve_studio: Callable[[Studio], str]) -> Served:
+def gallery_studio(tmp_path_factory: pytest.TempPathFactory, serve_for_all: Callable[[Studio], str]) -> Served:
     model = FakeModel()
     studio = fake_studio(tmp_path_factory.mktemp("gallery"), model, open_browser=False)
-    return Served(studio, model, serve_studio(studio))
+    return Served(studio, model, serve_for_all(studio))
 
 
 @pytest.fixture

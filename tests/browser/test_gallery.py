@@ -2,13 +2,16 @@
 
 import io
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from app.gallery_views import GalleryPage
 from app.studio import Studio
 from dalle_core.request import GenerationRequest
 from tests.app.histories import paint
@@ -139,6 +142,43 @@ def test_the_keyboard_does_it_all(empty: Served, visit: Callable[[str], Visit]) 
     expect(cards).to_have_count(3)
     assert [image.starred for image in studio.images()] == [False, False, False]
     assert visitor.errors == []
+
+
+def test_what_was_asked_before_a_picture_went_does_not_bring_it_back(
+    empty: Served, visit: Callable[[str], Visit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery, name = empty.studio.gallery, "told late"
+    read, asked, go_on = gallery.page, threading.Event(), threading.Event()
+
+    def slow(*args: Any, **kwargs: Any) -> GalleryPage:
+        page = read(*args, **kwargs)
+        if not asked.is_set():
+            asked.set()
+            go_on.wait(20)
+        return page
+
+    ids = [paint(empty.studio.history, name)[0] for _ in range(3)]
+    page = open_gallery(visit(empty.url))
+    cards = page.locator(".card")
+    expect(cards).to_have_count(3)
+    monkeypatch.setattr(gallery, "page", slow)
+    empty.studio.star(ids[0], True)  # in another window, so that this one reads anew
+    assert asked.wait(20)
+    page.evaluate(
+        """() => {
+            globalThis.most = 0;
+            const seen = () => document.querySelectorAll(".card").length;
+            const watch = new MutationObserver(() => { globalThis.most = Math.max(globalThis.most, seen()); });
+            watch.observe(document.querySelector(".shelf"), { childList: true });
+        }"""
+    )
+    cards.nth(1).focus()
+    page.keyboard.press("Delete")
+    expect(cards).to_have_count(2)
+    go_on.set()
+    expect(page.locator(".shelf")).to_have_attribute("aria-busy", "false")
+    expect(cards).to_have_count(2)
+    assert page.evaluate("globalThis.most") == 2
 
 
 def test_results_are_counted_and_empty_shelves_say_what_to_do(empty: Served, visit: Callable[[str], Visit]) -> None:

@@ -9,17 +9,18 @@ tokens and networks it knows nothing.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dalle_core.checkpoints import read_json, write_json
 from dalle_core.epithets import said_of_chinese, unadorned
 from dalle_core.errors import CheckpointError
 from dalle_core.everyday import Everyday, bare, named
+from dalle_core.listing import Listing, listed
 from dalle_core.phrases import HUE_ZH, MEASURE, readings
 from dalle_core.placing import DOING, placed
 from dalle_core.scenery import grounded
-from dalle_core.wording import HOW, QUALITIES, an, plain, relation, several
+from dalle_core.wording import HOW, NUMBERS, QUALITIES, an, plain, relation, several
 
 GLOSSARY = "glossary.json"  # in a model's folder, where it has one
 _HAN = r"\u3400-\u9fff"
@@ -41,13 +42,12 @@ _EACH = re.compile(
 _MANY_FIRST = re.compile(r"(?:(?:the )?(?:two|three|four|[234]|some|several|many) )?", re.IGNORECASE)
 _SIDES = (("one", "first"), ("two", "second"))
 _QUALIFIED = re.compile(rf"(?:(?:{QUALITIES}) )*", re.IGNORECASE)
-_MANY_ZH = r"(?:(?P<{0}>[两二三四234])|[一1])" + MEASURE
-_EACH_ZH = re.compile(
-    rf"(?:{_MANY_ZH.format('first')})?(?P<one>[^，,]+?)(?:和|与|跟|以及|还有)"
-    rf"(?:{_MANY_ZH.format('second')})?(?P<two>[^，,]+?)(?P<rest>[，,].*)?",
-    re.DOTALL,
-)
 _LISTED_ZH = re.compile(rf"(?P<one>[{_HAN}]+)[ 、\u3000]+(?P<two>[{_HAN}]+)(?P<rest>[，,].*)?", re.DOTALL)
+_ITEM = re.compile(rf"(?:(?P<count>an?|the|my|{'|'.join(NUMBERS)}|[1-9]|10) )?(?P<name>.+)", re.IGNORECASE)
+_ITEM_ZH = re.compile(rf"(?:(?P<count>[一两二三四五六七八九十1-9])?{MEASURE})?(?P<name>.+)")
+_HOW_MANY = {"两": 2} | {
+    sign: number for number, signs in enumerate(zip(NUMBERS, "一二三四五六七八九十", strict=True), 1) for sign in signs
+}  # and digits are themselves
 _HEAD_ZH = re.compile("[树花车船肉鱼鸟伞票茶汤糖酒饭面果包]|蛋糕|手机|电脑|面包|冰淇淋|果汁|贴纸")
 _HUED_ZH = re.compile(f"^{HUE_ZH}的?")
 _ONE_ZH = re.compile(
@@ -87,10 +87,12 @@ class Glossary:
         三个mouse, and “a hammer and a boy” as “a hammer beside a boy” where a name begins with “hammer and”: that would
         be painted.
 
-        A plural is a rare word to a small transformer, and Chinese counts what keeps its name. Of different things
-        there is one each, whatever was asked for, 猫 狗 are 猫和狗, and what things do is where they stand.
+        A plural is a rare word to a small transformer, and Chinese counts what keeps its name. Different things are
+        listed one by one, 猫 狗 are 猫和狗, and what things do is where they stand, one of each.
         """
         text = self._plain(prompt)
+        if listed := self.listed(text):
+            return listed.told()
         text = self.one_each(text) or self.placed(text) or self._listed(text)
         text = self._apart(self._counted(self.everyday.paired(text)))
         count, one = self.everyday.several(text)
@@ -166,20 +168,46 @@ class Glossary:
                 return an(one) + text[end:]
         return text
 
-    def one_each(self, prompt: str) -> str:
-        """ "two cats and a red dog" as “a cat and a red dog”, 两只猫和一只狗 as 猫和狗: of different things a model has
-        learned pictures of one each. Empty for any other prompt, and for one that is longer than anyone reads.
+    def listed(self, prompt: str) -> Listing | None:
+        """ "two cats and a red dog" as “a cat、a cat、a red dog”, 猫、狗和两个苹果 as 猫、狗、苹果、苹果. None for any
+        other prompt, for one of two things, one each, and for one that is longer than anyone reads.
         """
         text = self._plain(prompt) if len(prompt) <= _READABLE else ""
-        if (found := _EACH.fullmatch(text)) and (found["first"] or found["second"]):
-            one, two = (self._one(found[name], bool(found[count])) for name, count in _SIDES)
-            apart = one and two and self.read(one) != self.read(two)
-            return f"{an(one)} {relation(found['how'])} {an(two)}{found['rest']}" if apart else ""
-        if (found := _EACH_ZH.fullmatch(text)) and (found["first"] or found["second"]):
-            names = [_HUED_ZH.sub("", name) for name in (found["one"], found["two"])]
-            together = f"{found['one']}和{found['two']}"
-            return together + (found["rest"] or "") if self._are_two(names) and not self.knows(together) else ""
-        return ""
+        if any(name in text.lower() for name in self._several):
+            return None
+        found = listed(text, self._item, self.knows)
+        return found if found and self._apart_from_another(found.things) else None
+
+    def _item(self, phrase: str) -> tuple[str, int]:
+        """A known thing as captions name one of it, and how many there are; nothing for any other phrase."""
+        chinese = bool(_CHINESE.search(phrase))
+        found = (_ITEM_ZH if chinese else _ITEM).fullmatch(phrase)
+        if found is None:
+            return "", 0
+        number, name = (found["count"] or "").lower(), found["name"]
+        count = int(number) if number.isdecimal() else _HOW_MANY.get(number, 1)
+        if chinese:
+            name = self._qualified(name)
+            return (name, count) if self.knows(_HUED_ZH.sub("", name)) else ("", 0)
+        one = self._one(name, many=True) or self._one(name, many=False)
+        return (an(one), count) if one else ("", 0)
+
+    def _apart_from_another(self, items: Iterable[str]) -> bool:
+        """Whether none is said of another, as in “flower, rose flower”. Of one kind there may be several colours."""
+        labels = {self.read(_HUED_ZH.sub("", bare(item))).lower() for item in items}
+        return not any(one != other and f" {one} " in f" {other} " for one in labels for other in labels)
+
+    def one_each(self, prompt: str) -> str:
+        """ "two cats above a red dog" as “a cat above a red dog”: of things that stand somehow a model has learned
+        pictures of one each. Empty for any other prompt, and for one that is longer than anyone reads.
+        """
+        text = self._plain(prompt) if len(prompt) <= _READABLE else ""
+        found = _EACH.fullmatch(text)
+        if found is None or not (found["first"] or found["second"]):
+            return ""
+        one, two = (self._one(found[name], bool(found[count])) for name, count in _SIDES)
+        apart = one and two and self.read(one) != self.read(two)
+        return f"{an(one)} {relation(found['how'])} {an(two)}{found['rest']}" if apart else ""
 
     def _are_two(self, names: list[str]) -> bool:
         return all(map(self.knows, names)) and self.read(names[0]) != self.read(names[1])

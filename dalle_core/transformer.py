@@ -93,6 +93,7 @@ class DecodeState:
     position: int  # of the image token being written
     digits: list[Tensor]
     told: Tensor  # (R, N, C), or one that broadcasts to it: what each image token is told before it is predicted
+    shown: Tensor | None = None  # (R, N) bool: the image tokens that a row may see; None for all
 
 
 class Outline:
@@ -158,7 +159,7 @@ class Transformer(nn.Module):
 
         A text position's loss is that of the following text token; every image token has one, the first being
         predicted from the last text position. `sentence` is (B, F) features of unit length, F being the config's; None
-        where that is 0. `shown` (B, N) marks the image tokens that later ones may see, in training; None shows all.
+        where that is 0. `shown` (B, N) marks the image tokens that later ones may see; None shows all.
         `phrases` (B, N, F) are features of what stands in each image token's place, 0 where nothing does; None where
         the config has none.
         """
@@ -225,20 +226,22 @@ class Transformer(nn.Module):
     # --- decoding ---
 
     def prefill(self, text: Tensor, prefix: Tensor, sentence: Tensor | None = None, count: int = 1,
-                phrases: Tensor | None = None) -> tuple[DecodeState, Tensor]:  # fmt: skip
+                phrases: Tensor | None = None, shown: Tensor | None = None) -> tuple[DecodeState, Tensor]:  # fmt: skip
         """(R, T) text ids, (R, P) given tokens, (R, F) sentence and (R, N, F) phrase features or None → the state of
         `count` pictures each, and the (R·count, L) logits of the next token's first digit. What pictures have in common
-        is read once.
+        is read once. `shown` (R, N) marks the image tokens that a row's later ones may see; None shows all.
         """
         config, told = self.config, self._told(sentence, phrases, len(text))
-        stream = self._stream(text, split_digits(prefix, config.levels), told)
+        given = None if shown is None else shown[:, : prefix.shape[1]]
+        stream = self._stream(text, split_digits(prefix, config.levels), told, given)
         cache = KVCache(config.layers, len(text), config.heads, config.length, config.width // config.heads, stream)
         hidden = self._trunk(stream, cache)[:, -1]
         if count > 1:
             cache.repeat(count)
             hidden = hidden.repeat_interleave(count, dim=0)
             told = told.repeat_interleave(count, dim=0)
-        state = DecodeState(cache, hidden, prefix.shape[1], [], told)
+            shown = None if shown is None else shown.repeat_interleave(count, dim=0)
+        state = DecodeState(cache, hidden, prefix.shape[1], [], told, shown)
         return state, self._digit_logits(state)
 
     def outlines(self, text: Tensor, sentence: Tensor | None = None, phrases: Tensor | None = None) -> Tensor:
@@ -250,12 +253,13 @@ class Transformer(nn.Module):
         return self._trunk(stream)[:, text.shape[1] - 1 :]
 
     def forced_logits(self, text: Tensor, tokens: Tensor, sentence: Tensor | None = None,
-                      phrases: Tensor | None = None) -> list[Tensor]:  # fmt: skip
+                      phrases: Tensor | None = None, shown: Tensor | None = None) -> list[Tensor]:  # fmt: skip
         """(R, T) text ids, (R, N) tokens, (R, F) sentence and (R, N, F) phrase features or None → the (R, N, L) logits
-        of each digit, given all that comes before it.
+        of each digit, given all that comes before it and is `shown` (R, N).
         """
         digits = split_digits(tokens, self.config.levels)
-        hidden = self._trunk(self._stream(text, digits[:, :-1], self._told(sentence, phrases, len(text))))
+        shown = None if shown is None else shown[:, :-1]
+        hidden = self._trunk(self._stream(text, digits[:, :-1], self._told(sentence, phrases, len(text)), shown))
         return list(self.head.forced_logits(hidden[:, text.shape[1] - 1 :], digits))
 
     def next_logits(self, state: DecodeState, digit: Tensor) -> Tensor:
@@ -266,7 +270,9 @@ class Transformer(nn.Module):
             state.hidden = state.hidden + self.head.embedding.one(digit, place)
         else:
             token = torch.stack(state.digits, dim=-1).unsqueeze(1)  # (R, 1, D)
-            embedded = self._embed_image(token, state.position)
+            here = slice(state.position, state.position + 1)
+            shown = None if state.shown is None else state.shown[:, here]
+            embedded = self._embed_image(token, state.position, shown)
             state.position += 1
             told = state.told[:, state.position : state.position + 1]
             state.hidden = self._trunk(embedded + told, state.cache)[:, -1]

@@ -132,13 +132,16 @@ class Vocabulary:
 
     def limits(self, prompt: str) -> tuple[str, ...]:
         """What the model cannot put into a picture, a sentence each."""
-        count, told = len(self.things(prompt)), list[str]()
-        if count > MOST_THINGS:
-            told.append(f"The model paints two different things at most. Of these {count} some will be missing.")
-        said = prompt[:READABLE]
-        if self.glossary.one_each(said):
-            told.append("Of two different things the model paints one each.")
-        elif read := self.glossary.placed(said):
+        said, told = prompt[:READABLE], list[str]()
+        listed, count = self.glossary.listed(said), len(self.things(prompt))
+        if listed and listed.asked > len(listed.things):
+            read = listed.told("、" if HAN.search(said) else ", ")
+            told.append(f"Of different things the model paints four at most. This is read as: “{read}”")
+        elif count > MOST_THINGS and not listed:
+            told.append(f"Of a list the model has to know everything. Of these {count} things some will be missing.")
+        if not listed and self.glossary.one_each(said):
+            told.append("Of things that stand somehow the model paints one each.")
+        elif not listed and (read := self.glossary.placed(said)):
             told.append(f"The model sets things beside or above one another. This is read as: “{read}”")
         elif place := self.glossary.grounded(said):
             told.append(f"Of places the model knows the sea, grass, snow and the night sky. Read as: “{place}”")
@@ -149,7 +152,7 @@ class Vocabulary:
         if left_out := looks(said):
             told.append(f"The model knows the styles of its art and no others. Left out: “{', '.join(left_out)}”")
         many = _TOO_MANY.search(said)
-        if many and not said[many.start("number") :].lower().startswith(self._numbered):
+        if many and not listed and not said[many.start("number") :].lower().startswith(self._numbered):
             told.append(f"The model counts to four. It cannot tell how many this is: “{many['number']}”")
         return tuple(told)
 

@@ -31,6 +31,7 @@ _KIND = re.compile(
     r"(?<=\w)(?<!\ba)(?<!\ban)(?<!\bthe) (?:emoji|icon|sticker|logo|clip ?art)s?(?=[.,!]|$| (?:on|in|with) )",
     re.IGNORECASE,
 )  # “cat emoji”
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NUMBERS = {"2": "two", "3": "three", "4": "four"}
 _COUNTED = re.compile(r"(?:^|(?<=\band ))[234](?= [^\W\d])", re.IGNORECASE)
 _RELATIONS = {
@@ -123,7 +124,7 @@ def _is_thing(phrase: str, other: str = "") -> bool:
     more is a fruit: “orange and apple”, but “orange and blue ball”.
     """
     words = _DETERMINER.sub("", phrase).lower().split()
-    if words[0] in _NUMBERS.values() or _JOINING.search(" ".join(words)):
+    if words[0] in NUMBERS[1:] or _JOINING.search(" ".join(words)):
         return False
     return not NAMELESS.fullmatch(words[-1]) or (words[-1] == "orange" and len(other.split()) == 1)
 

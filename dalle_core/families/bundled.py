@@ -5,7 +5,7 @@ The dVAE is this project's own, or OpenAI's where the transformer was trained on
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from dalle_core.families.registry import CONFIG, read_network, read_spec
 from dalle_core.glossary import GLOSSARY, Glossary
 from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.packing import pack_linears
+from dalle_core.phrases import Division, division
 from dalle_core.quantizers import split_digits
 from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import TextTokenizer
@@ -37,23 +38,40 @@ IMAGE_TOKENIZER = "image_tokenizer"  # in a config: whose the dVAE is, where it 
 
 @dataclass(frozen=True)
 class Told:
-    """What the transformer is told of G prompts: (G, T) text ids, and if it takes them, CLIP's features: (G, F) of the
-    sentences and (G, N, F) of the phrases in their places.
+    """What the transformer is told of G prompts in R rows: (R, T) text ids, and if it takes them, CLIP's features:
+    (R, F) of the sentences and (R, N, F) of the phrases in their places.
 
     `outlines` (2, N, C) are the first prompt's and those of what it is held against, if it paints with any.
+
+    A row a prompt, but for a list of different things: then there are K rows each, of one thing by itself and of what
+    that is held against. `owners` (N,) says whose each token is; `shown` (R, N) hides from a row all but its own.
     """
 
     ids: Tensor
     sentences: Tensor | None
     phrases: Tensor | None
     outlines: Tensor | None
+    owners: Tensor | None = None
+    shown: Tensor | None = None
+
+    def of_prompts(self, logits: Tensor, position: int, prompts: int) -> Tensor:
+        """(R·B, L) logits of the token at `position` → (G, B, L), by the rows whose it is."""
+        if self.owners is None:
+            return logits.view(prompts, -1, logits.shape[-1])
+        kinds = len(self.ids) // prompts
+        return logits.view(prompts, kinds, -1, logits.shape[-1])[:, int(self.owners[position])]
 
 
 @dataclass
 class BundledState:
     decode: DecodeState
+    told: Told
     groups: int  # 1, or 2 with guidance
     outline: Outline | None
+
+    @property
+    def rows(self) -> int:
+        return len(self.told.ids)
 
 
 class BundledModel:
@@ -75,8 +93,11 @@ class BundledModel:
         self.blank_tokens = self.image_to_tokens(blank)[0]
 
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
+        config = self.transformer.config
         worded = [self.tokenizer.glossary.worded(prompt) for prompt in prompts]
-        encoded = [self.tokenizer.encode(text) for text in worded]
+        divided = division(worded[0], config.rows, config.cols) if config.phrases else None
+        read = [*worded[1:], *(worded[:1] if divided is None else divided.prompts)]
+        encoded = [self.tokenizer.encode(text) for text in read]
         notes = tuple(
             f"The prompt is longer than the model reads ({self.tokenizer.text_length - 1} tokens). "
             f"Left out: “{text.cut}”"
@@ -85,23 +106,33 @@ class BundledModel:
         )
         if self.vocabulary is not None:
             notes += self.vocabulary.notes(prompts[0])
-        return Conditioning(tuple(prompts), self._told(worded), notes)
+        return Conditioning(tuple(prompts), self._told(worded, divided), notes)
 
     @torch.inference_mode()
-    def _told(self, prompts: Sequence[str]) -> Told:
+    def _told(self, prompts: Sequence[str], divided: Division | None) -> Told:
         """Outlines are held against the prompt that is guided away from; without guidance, against no words at all."""
-        transformer, both = self.transformer, [*prompts, ""][:2]
-        words = read(both, self.tokenizer, transformer.config)
+        transformer = self.transformer
+        parts = prompts[:1] if divided is None else divided.prompts
+        texts, kinds = [*parts, *[*prompts[1:], ""][:1]], len(parts)
+        words = read(texts, self.tokenizer, transformer.config)
         ids = torch.from_numpy(words.whole).to(self.device)
         sentences, phrases = features(words, self.clip, self.tokenizer.pad_id, transformer.config)
         outlines = transformer.outlines(ids, sentences, phrases) if transformer.config.outline else None
-        own = slice(len(prompts))
-        return Told(
-            ids[own],
-            None if sentences is None else sentences[own],
-            None if phrases is None else phrases[own],
+        rows = torch.tensor([*range(kinds), *[kinds] * kinds][: kinds * len(prompts)], device=self.device)
+        told = Told(
+            ids[rows],
+            None if sentences is None else sentences[rows],
+            None if phrases is None else phrases[rows],
             outlines,
         )
+        if divided is None:
+            return told
+        owners = torch.from_numpy(divided.owners).to(self.device)
+        each = torch.arange(kinds, device=self.device).repeat(len(prompts))
+        if outlines is not None:
+            places = torch.arange(len(owners), device=self.device)
+            outlines = torch.stack([outlines[owners, places], outlines[kinds]])
+        return replace(told, outlines=outlines, owners=owners, shown=owners == each.unsqueeze(-1))
 
     @torch.inference_mode()
     def image_to_tokens(self, images: Tensor) -> Tensor:
@@ -123,13 +154,12 @@ class BundledModel:
     @torch.inference_mode()
     def prefill(self, conditioning: Conditioning, prefix_tokens: Tensor, count: int) -> tuple[BundledState, Tensor]:
         told: Told = conditioning.value
-        groups = len(conditioning.prompts)
-        prefix = prefix_tokens.to(self.device).expand(groups, -1)
-        decode, logits = self.transformer.prefill(told.ids, prefix, told.sentences, count, told.phrases)
+        prefix = prefix_tokens.to(self.device).expand(len(told.ids), -1)
+        decode, logits = self.transformer.prefill(told.ids, prefix, told.sentences, count, told.phrases, told.shown)
         outline = None
         if told.outlines is not None:
             outline = Outline(self.transformer.head, told.outlines, count, prefix.shape[1])
-        state = BundledState(decode, groups, outline)
+        state = BundledState(decode, told, len(conditioning.prompts), outline)
         return state, self._with_outline(state, logits)
 
     @torch.inference_mode()
@@ -137,14 +167,17 @@ class BundledModel:
         digits = digits.to(self.device)
         if state.outline is not None:
             state.outline.take(digits)
-        return self._with_outline(state, self.transformer.next_logits(state.decode, digits.repeat(state.groups)))
+        return self._with_outline(state, self.transformer.next_logits(state.decode, digits.repeat(state.rows)))
 
     @torch.inference_mode()
     def forced_logits(self, conditioning: Conditioning, tokens: Tensor) -> tuple[Tensor, ...]:
         told: Told = conditioning.value
         tokens = tokens.to(self.device)
         pictures = tokens.expand(len(told.ids), -1)
-        forced = self.transformer.forced_logits(told.ids, pictures, told.sentences, told.phrases)
+        forced = self.transformer.forced_logits(told.ids, pictures, told.sentences, told.phrases, told.shown)
+        if told.owners is not None:
+            kinds, places = len(told.ids) // len(conditioning.prompts), torch.arange(pictures.shape[1])
+            forced = [logits.view(-1, kinds, *logits.shape[1:])[:, told.owners, places] for logits in forced]
         if told.outlines is None:
             return tuple(forced)
         digits = split_digits(tokens, self.spec.levels).expand(2, -1, -1)
@@ -152,8 +185,8 @@ class BundledModel:
         return tuple(self._guided(logits, said[0] - said[1]) for logits, said in zip(forced, outlines, strict=True))
 
     def _with_outline(self, state: BundledState, logits: Tensor) -> Tensor:
-        """(G·B, L) → (G, B, L), the first prompt's with what its text alone says."""
-        grouped = logits.view(state.groups, -1, logits.shape[-1])
+        """(R·B, L) → (G, B, L), the first prompt's with what its text alone says."""
+        grouped = state.told.of_prompts(logits, state.decode.position, state.groups)
         return grouped if state.outline is None else self._guided(grouped, state.outline.evidence())
 
     def _guided(self, logits: Tensor, evidence: Tensor) -> Tensor:

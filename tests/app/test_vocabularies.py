@@ -52,7 +52,7 @@ def test_words_of_a_prompt_that_were_not_learned_come_with_others(ask: Any) -> N
     assert answer["unlearned"] == [{"word": "lynx", "near": ("cat",)}, {"word": "zorgon", "near": ()}]
     assert ask("read_prompt", prompt="") == NOTHING
     (limit,) = ask("read_prompt", prompt="thing 1, thing 2 and thing 3")["limits"]
-    assert "at most" in limit
+    assert "some will be missing" in limit
     many = ask("read_prompt", prompt="aa bb cc dd ee ff gg")
     assert (len(many["unlearned"]), many["others"]) == (QUOTED, True)
 

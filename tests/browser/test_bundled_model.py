@@ -87,8 +87,9 @@ def test_what_it_never_learned_is_told_while_typing(visitor: Visit) -> None:
     prompt.fill("{a cat|a crimson cat}")  # the second variation's
     page.get_by_role("button", name="red instead of crimson").click()
     expect(prompt).to_have_value("{a cat|a red cat}")
-    prompt.fill("a cat, a dog and a bird")
-    expect(told).to_have_text("The model paints two different things at most. Of these 3 some will be missing.")
+    prompt.fill("a cat, a dog, a bird, a fish and a cow")
+    listed = "Of different things the model paints four at most. This is read as: “a cat, a dog, a bird, a fish”"
+    expect(told).to_have_text(listed)
     prompt.fill("a cat on a car")
     placed = "The model sets things beside or above one another. This is read as: “a cat above a car”"
     expect(told).to_have_text(placed)

@@ -16,8 +16,10 @@ from dalle_core.families.bundled import PROTOTYPES, BundledModel, load_bundled
 from dalle_core.families.registry import load_model, read_spec
 from dalle_core.generate import CandidateFinished, Finished, GenerationRequest, Preview, Progress, Started, generate
 from dalle_core.glossary import GLOSSARY, Glossary
-from dalle_core.hues import HUES
+from dalle_core.hues import HUES, share_of_hue, things
+from dalle_core.phrases import PLACES
 from dalle_core.quantizers import split_digits
+from dalle_core.rerank import square
 from dalle_core.training.workshop import Workshop
 from dalle_core.transformer import Outline
 from dalle_core.vocabulary import VOCABULARY
@@ -113,7 +115,48 @@ def test_each_thing_is_told_where_the_prompt_has_it(model: BundledModel) -> None
     torch.testing.assert_close(other.phrases[0].view(4, 4, -1)[1:3, 2:], features[0].expand(2, 2, -1))
 
 
-@pytest.mark.parametrize("prompts", [["red disc"], ["a red disc left of a blue box", "blue box"]])
+LIST = "a red disc、a blue box、a red disc"  # as a glossary that knows them words it
+
+
+def test_of_a_list_each_kind_is_painted_in_its_places_by_what_its_own_prompt_says(model: BundledModel) -> None:
+    told = model.encode_prompts([LIST, "blue box"]).value
+    whole = model.encode_prompts(["三个red disc", "blue box"]).value, model.encode_prompts(["三个blue box"]).value
+    assert torch.equal(told.ids, torch.stack([whole[0].ids[0], whole[1].ids[0], whole[0].ids[1], whole[0].ids[1]]))
+    torch.testing.assert_close(told.phrases[:2], torch.cat([whole[0].phrases[:1], whole[1].phrases]))
+    owners = told.owners.view(4, 4).tolist()
+    assert owners == [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]]
+    assert torch.equal(told.shown, torch.stack([told.owners == 0, told.owners == 1] * 2))
+    torch.testing.assert_close(told.outlines[0, 0], whole[0].outlines[0, 0])
+    torch.testing.assert_close(told.outlines[1], whole[0].outlines[1])
+
+
+def test_of_a_list_no_kind_sees_what_was_painted_of_another(model: BundledModel) -> None:
+    conditioning, tokens = model.encode_prompts([LIST, ""]), torch.arange(16)
+    other = tokens.clone()
+    other[8:10] += 1  # the box's
+    before, after = (model.forced_logits(conditioning, each)[0] for each in (tokens, other))
+    boxes = conditioning.value.owners == 1
+    torch.testing.assert_close(before[:, ~boxes], after[:, ~boxes])
+    assert not torch.equal(before[:, boxes], after[:, boxes])
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_a_list_is_painted_completed_and_varied(model: BundledModel, guidance: float) -> None:
+    request = GenerationRequest(LIST, count=2, keep=1, batch_width=2, seed=5, guidance_scale=guidance)
+    painted = finish(model, request).candidates
+    again = finish(model, request).candidates
+    assert [each.tokens.tolist() for each in painted] == [each.tokens.tolist() for each in again]
+    kept = tuple(painted[0].tokens[:8].tolist())
+    completed = finish(model, replace(request, prefix_tokens=kept)).candidates
+    assert all(each.tokens[:8].tolist() == list(kept) for each in completed)
+    source = tuple(painted[0].tokens.tolist())
+    varied = finish(model, replace(request, source_tokens=source, strength=0.01)).candidates
+    assert all(each.tokens.tolist() == list(source) for each in varied)
+
+
+@pytest.mark.parametrize(
+    "prompts", [["red disc"], ["a red disc left of a blue box", "blue box"], [LIST], [LIST, "box"]]
+)
 def test_forced_logits_are_those_of_decoding(model: BundledModel, prompts: list[str]) -> None:
     tokens = torch.randint(
         model.spec.codebook_size, (model.spec.token_count,), generator=torch.Generator().manual_seed(5)
@@ -124,6 +167,7 @@ def test_forced_logits_are_those_of_decoding(model: BundledModel, prompts: list[
     state, logits = model.prefill(conditioning, tokens[:0], 1)
     for position, row in enumerate(digits):
         for place, digit in enumerate(row):
+            assert logits.shape[:2] == (len(prompts), 1)
             torch.testing.assert_close(logits[:, 0], forced[place][:, position], atol=1e-4, rtol=0)
             if (position, place) != (len(digits) - 1, len(row) - 1):
                 logits = model.next_logits(state, digit[None])
@@ -345,3 +389,15 @@ def test_a_picture_painted_alone_in_its_row_is_the_same_at_any_width(model: Bund
             again = finish(model, alone).candidates[0]
             assert torch.equal(again.tokens, twin.tokens)
             assert torch.equal(again.image, twin.image)
+
+
+def test_what_ships_paints_three_different_things() -> None:
+    model = load_bundled(Path(__file__).parents[2] / "assets" / "models" / "emblem-128", CPU)
+    request = GenerationRequest("a red heart, a blue star and a green car", count=4, keep=1, batch_width=4, seed=1)
+    best = finish(model, request).candidates[0].image.unsqueeze(0)
+    for place, hue, name in zip(PLACES[3], ("red", "blue", "green"), ("heart", "star", "automobile"), strict=True):
+        seen = square(best, place)
+        assert share_of_hue(seen, things(seen), hue) > 0.6
+        others = {"heart", "star", "automobile", "cat face"} - {name}
+        scores = {other: float(model.reranker.score(seen, f"{hue} {other}")) for other in (name, *others)}
+        assert max(scores, key=lambda each: scores[each]) == name

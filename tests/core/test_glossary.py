@@ -183,15 +183,14 @@ def test_what_is_not_counted_or_not_known_stays(prompt: str) -> None:
 
 
 class TestDifferentThings:
-    """A transformer has learned of two different things one each, and of one thing up to four."""
+    """A transformer has learned of two that stand somehow one each, and of one thing up to four."""
 
     @pytest.mark.parametrize(
         ("prompt", "worded"),
         [
-            ("two mice and a cup", "a mouse and a cup"),
-            ("a cup & 3 mice", "a cup and a mouse"),
-            ("2 mice and 1 cup.", "a mouse and a cup."),
-            ("four rockets and two happy mice, noto style", "a rocket and a mouse, noto style"),
+            ("two mice beside a cup", "a mouse beside a cup"),
+            ("2 mice next to 1 cup.", "a mouse next to a cup."),
+            ("four rockets above two happy mice, noto style", "a rocket above a mouse, noto style"),
             ("the two mice on top of the cup on a blue background", "a mouse above a cup on a blue background"),
             ("two red cups to the left of two computer mice", "a red cup to the left of a computer mouse"),
         ],
@@ -216,19 +215,44 @@ class TestDifferentThings:
     @pytest.mark.parametrize(
         ("prompt", "worded"),
         [
-            ("两只猫和一只狗", "猫和狗"),
-            ("一只猫和三个红色的狗，noto 风格", "猫和红色的狗，noto 风格"),
-            ("2个猫与熊猫", "猫和熊猫"),
-            ("四只猫和四只狗", "猫和狗"),
+            ("two mice and a cup", "a mouse、a mouse、a cup"),
+            ("a cup & 3 mice", "a cup、a mouse、a mouse、a mouse"),
+            ("2 mice and 1 cup.", "a mouse、a mouse、a cup"),
+            ("a mouse, a red cup and a rocket", "a mouse、a red cup、a rocket"),
+            ("mice, cups, and rockets on a blue background", "a mouse、a cup、a rocket on a blue background"),
+            ("a mouse and a cup and a rocket, noto style", "a mouse、a cup、a rocket, noto style"),
+            ("four rockets and two happy mice, noto style", "a rocket、a rocket、a mouse、a mouse, noto style"),
+            ("nine mice and a cup", "a mouse、a mouse、a mouse、a cup"),
         ],
     )
-    def test_are_one_each_in_chinese(self, prompt: str, worded: str) -> None:
-        assert NAMES.worded(prompt) == NAMES.one_each(prompt) == worded
-        assert NAMES.one_each(worded) == ""
+    def test_three_or_four_are_listed(self, prompt: str, worded: str) -> None:
+        assert PLURALS.worded(prompt) == PLURALS.worded(worded) == worded
 
-    @pytest.mark.parametrize("prompt", ["两只猫", "猫和狗", "两只猫和一只鹦鹉", "两只猫和猫", "两只猫在狗的左边"])
-    def test_what_is_no_such_prompt_in_chinese(self, prompt: str) -> None:
-        assert NAMES.one_each(prompt) == ""
+    @pytest.mark.parametrize(
+        ("prompt", "worded", "asked"),
+        [
+            ("两只猫和一只狗", "猫、猫、狗", 3),
+            ("一只猫和三个红色的狗，noto 风格", "猫、红色的狗、红色的狗、红色的狗，noto 风格", 4),
+            ("2个猫与熊猫", "猫、猫、熊猫", 3),
+            ("四只猫和四只狗", "猫、猫、狗、狗", 8),
+            ("夜空中的猫、狗和熊猫", "夜空中的猫、狗、熊猫", 3),
+            ("猫、狗和熊猫在雪地里", "猫、狗、熊猫在雪地里", 3),
+        ],
+    )
+    def test_so_they_are_in_chinese(self, prompt: str, worded: str, asked: int) -> None:
+        listing = NAMES.listed(prompt)
+        assert listing is not None
+        assert (listing.told(), listing.asked) == (worded, asked)
+        assert NAMES.worded(prompt) == NAMES.worded(worded) == worded
+
+    @pytest.mark.parametrize(
+        "prompt",
+        ["", "两只猫", "猫和狗", "两只猫和一只鹦鹉", "两只猫和猫", "两只猫在狗的左边", "two mice and a wug",
+         "a mouse and a cup", "two mice and two mice", f"two mice and a cup, {'very ' * 60}"],
+    )  # fmt: skip
+    def test_what_is_no_list(self, prompt: str) -> None:
+        assert NAMES.listed(prompt) is None
+        assert PLURALS.listed(prompt) is None
 
     @pytest.mark.parametrize(
         ("prompt", "worded"),

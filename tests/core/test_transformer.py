@@ -90,6 +90,23 @@ def test_forced_logits_are_those_of_decoding(grounded: Transformer) -> None:
 
 
 @pytest.mark.parametrize("prefix", [0, 4])
+def test_decoding_sees_of_other_tokens_what_it_is_shown(network: Transformer, prefix: int) -> None:
+    (text, tokens), digits = random_batch(), split_digits(random_batch()[1], TINY.levels)
+    shown = torch.rand(3, TINY.image_length, generator=torch.Generator().manual_seed(4)) < 0.5
+    forced = network.forced_logits(text, tokens, shown=shown)
+    torch.testing.assert_close(
+        sum(-f.log_softmax(-1).gather(-1, digits[..., i : i + 1])[..., 0] for i, f in enumerate(forced)),
+        network(text, tokens, shown=shown)[1],
+    )
+    seen = torch.where(shown, tokens, (tokens + 1) % 60)  # those that are hidden might be any
+    state, logits = network.prefill(text, seen[:, :prefix], shown=shown)
+    for position in range(prefix, TINY.image_length):
+        torch.testing.assert_close(logits, forced[0][:, position], atol=1e-5, rtol=0)
+        for digit in split_digits(seen, TINY.levels)[:, position].T if position + 1 < TINY.image_length else ():
+            logits = network.next_logits(state, digit)
+
+
+@pytest.mark.parametrize("prefix", [0, 4])
 def test_cached_decoding_equals_one_pass_when_told_a_sentence(told: Transformer, prefix: int) -> None:
     (text, tokens), sentence = random_batch(), random_sentences()
     _, image_nll = told(text, tokens, sentence)

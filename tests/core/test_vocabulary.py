@@ -114,11 +114,16 @@ def test_the_things_of_a_prompt_are_told_apart(words: Vocabulary, prompt: str, t
     assert list(words.things(prompt)) == things
 
 
-def test_more_than_two_are_too_many(words: Vocabulary) -> None:
+def test_of_a_list_everything_has_to_be_known_and_four_are_painted(words: Vocabulary) -> None:
     assert words.notes("a cat and a dog") == ()
     unknown, crowded = words.notes("a zorgon, a cat, a dog and a rocket")
     assert unknown == "Words that the model has not learned: “zorgon”"
-    assert crowded == "The model paints two different things at most. Of these 3 some will be missing."
+    assert crowded == "Of a list the model has to know everything. Of these 3 things some will be missing."
+    assert words.notes("a cat, a dog and a rocket") == ()
+    (cut,) = words.notes("three cats, two dogs and a rocket")
+    assert cut == (
+        "Of different things the model paints four at most. This is read as: “a cat, a cat, a dog, a rocket”"
+    )
 
 
 @pytest.mark.parametrize(
@@ -264,8 +269,13 @@ def test_what_it_paints_and_what_is_said_for_it_is_known(bundled: Vocabulary) ->
             "The model sets things beside or above one another. This is read as: “a cat above a bike”",
         ),
         ("戴帽子的猫", "The model sets things beside or above one another. This is read as: “帽子在猫的上面”"),
-        ("two cats and a dog", "Of two different things the model paints one each."),
-        ("两只猫和一只狗", "Of two different things the model paints one each."),
+        ("two cats above a dog", "Of things that stand somehow the model paints one each."),
+        ("two cats and a dog", ""),
+        ("两只猫和一只狗", ""),
+        (
+            "猫、狗、鸟、鱼和一只牛",
+            "Of different things the model paints four at most. This is read as: “猫、狗、鸟、鱼”",
+        ),
         (
             "a realistic, hand-drawn picture of a cat",
             "The model knows the styles of its art and no others. Left out: “realistic, hand-drawn”",

@@ -1,0 +1,66 @@
+import pytest
+
+from dalle_core.listing import MOST, Listing, listed
+
+NAMES = {"cat", "dog", "bird", "fish", "bow and arrow", "cup and saucer"}
+
+
+def item(phrase: str) -> tuple[str, int]:
+    """Knows “cat” and “3 cats”."""
+    count, _, name = phrase.rpartition(" ")
+    name = name.removesuffix("s") if count else name
+    return (name, int(count or 1)) if name in NAMES else ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "listing"),
+    [
+        ("cat, dog and bird", Listing("", ("cat", "dog", "bird"), "", 3)),
+        ("cat & dog & bird", Listing("", ("cat", "dog", "bird"), "", 3)),
+        ("cat, dog, and 2 birds.", Listing("", ("cat", "dog", "bird", "bird"), "", 4)),
+        ("2 cats and dog", Listing("", ("cat", "cat", "dog"), "", 3)),
+        ("dog, 2 cats, dog", Listing("", ("dog", "cat", "cat", "dog"), "", 4)),
+        ("cat、dog、bird", Listing("", ("cat", "dog", "bird"), "", 3)),
+        ("cat and dog and bird in the snow, noto", Listing("", ("cat", "dog", "bird"), " in the snow, noto", 3)),
+        ("cat, dog, bird, noto style", Listing("", ("cat", "dog", "bird"), ", noto style", 3)),
+        ("夜空中的cat和dog和bird", Listing("夜空中的", ("cat", "dog", "bird"), "", 3)),
+    ],
+)
+def test_things_are_listed(text: str, listing: Listing) -> None:
+    assert listed(text, item, NAMES.__contains__) == listing
+
+
+@pytest.mark.parametrize(
+    ("text", "things"),
+    [
+        ("cat, dog, bird, fish, 3 cats", ("cat", "dog", "bird", "fish")),
+        ("9 cats and dog", ("cat", "cat", "cat", "dog")),
+        ("3 cats and 3 dogs", ("cat", "cat", "dog", "dog")),
+        ("2 cats, 2 dogs, bird", ("cat", "cat", "dog", "bird")),
+    ],
+)
+def test_there_are_four_at_most(text: str, things: tuple[str, ...]) -> None:
+    found = listed(text, item, NAMES.__contains__)
+    assert found is not None
+    assert found.things == things
+    assert found.asked > len(things) == MOST
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "cat", "cat and dog", "3 cats", "3 cats and cat", "cat, dog and emu", "emu, cat, dog, bird", "cat, noto",
+     "cat, dog, noto", "cat and emu, dog", ", , ,", "and and and", "2 cats and saucer"],
+)  # fmt: skip
+def test_what_is_no_list(text: str) -> None:
+    assert listed(text, item, NAMES.__contains__) is None
+
+
+def test_a_name_of_several_things_is_one() -> None:
+    assert listed("cat, dog, bow and arrow", lambda phrase: (phrase, 1), NAMES.__contains__) is None
+    assert listed("cat, dog, bow and quiver", lambda phrase: (phrase, 1), NAMES.__contains__) is not None
+
+
+def test_it_is_told_to_people_with_commas() -> None:
+    listing = Listing("", ("a cat", "a dog", "a bird"), " in the snow", 3)
+    assert listing.told(", ") == "a cat, a dog, a bird in the snow"
+    assert listing.told() == "a cat、a dog、a bird in the snow"

@@ -230,7 +230,8 @@ def measure_pace(model: ImageModel, request: GenerationRequest) -> None:
         pass
     if painter.stopped:
         step = (times[-1] - times[1]) / (len(times) - 2)  # the first one reads the prompt, too
-        model.pace.seconds_per_row[request.batch_width] = step * model.spec.cols * len(model.spec.levels)
+        row = step * model.spec.cols * len(model.spec.levels)
+        model.pace.seconds_per_row[request.batch_width] = row / conditioning.kinds
 
 
 def check(model: ImageModel, request: GenerationRequest) -> None:
@@ -316,7 +317,7 @@ class _Painter:
             return
         images = self.model.tokens_to_images(tokens, spec.token_count)[shown]
         spent = time.monotonic() - started
-        self.model.pace.seconds_per_row[width] = spent / (spec.rows - kept)
+        self.model.pace.seconds_per_row[width] = spent / (spec.rows - kept) / self.conditioning.kinds
         surprisals = (nats[shown] / spec.token_count).tolist()
         self.batch = [
             Candidate(first + i, seeds[slot + i], tokens[slot + i], images[i], spent / real, surprisals[i])
@@ -368,7 +369,7 @@ class _Painter:
         done = row - kept
         complete = row == spec.rows
         known = self.model.pace.seconds_per_row.get(request.batch_width)
-        each = (time.monotonic() - started) / done if done else known
+        each = (time.monotonic() - started) / done if done else known and known * self.conditioning.kinds
         rows_left = self.left * (spec.rows - kept) - (0 if complete else done)
         left = None if each is None else max(0.0, each * rows_left)
         return Progress(first, self.finished, request.count, row, spec.rows, left)

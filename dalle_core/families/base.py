@@ -61,17 +61,21 @@ class ModelSpec:
 class Conditioning:
     """Encoded prompts: one, or two when guidance is on (the second is steered away from).
 
-    `notes` are things the artist should know, such as a prompt that was cut.
+    `notes` are things the artist should know, such as a prompt that was cut. `kinds` is how many things a picture is
+    painted of one by one, each of which takes about as long as a picture.
     """
 
     prompts: tuple[str, ...]
     value: Any
     notes: tuple[str, ...] = ()
+    kinds: int = 1
 
 
 @dataclass
 class Pace:
-    """The last measured speed of a model: seconds a token row took, by batch width. Used for honest time left."""
+    """The last measured speed of a model: seconds a token row took, by batch width, for each kind of thing that was
+    painted by itself. Used for honest time left.
+    """
 
     seconds_per_row: dict[int, float] = field(default_factory=dict)
 

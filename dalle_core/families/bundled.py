@@ -106,7 +106,8 @@ class BundledModel:
         )
         if self.vocabulary is not None:
             notes += self.vocabulary.notes(prompts[0])
-        return Conditioning(tuple(prompts), self._told(worded, divided), notes)
+        kinds = 1 if divided is None else len(divided.prompts)
+        return Conditioning(tuple(prompts), self._told(worded, divided), notes, kinds)
 
     @torch.inference_mode()
     def _told(self, prompts: Sequence[str], divided: Division | None) -> Told:

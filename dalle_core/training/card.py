@@ -23,12 +23,12 @@ CREDITS = {
 
 RECORD = "record.json"  # in the folder of runs: how a model that was taken up had been trained before
 LIMITS = (
-    "One object, two, or up to four of one, on a plain, graded or simple ground; never three different ones, and two "
-    "only where the prompt says plainly how they stand (and, beside, above, left of …). What is turned to a colour it "
-    "seldom has loses its details, and a small thing alone is rough. It does not write; thin lines and small faces "
-    "blur; flags, clock faces, arrows and symbols were left out. It knows the styles of its art and no others, and "
-    "words outside its captions, and a list of everyday ones, mean little to it. Emoji carry the conventions of their "
-    "makers."
+    "Up to four objects on a plain, graded or simple ground: of one kind, or listed, which its pictures never had "
+    "together, so that each is painted by itself; or two, where the prompt says plainly how they stand (beside, above,"
+    " left of …). What is turned to a colour it seldom has loses its details, and a small thing alone is rough. It "
+    "does not write; thin lines and small faces blur; flags, clock faces, arrows and symbols were left out. It knows "
+    "the styles of its art and no others, and words outside its captions, and a list of everyday ones, mean little to "
+    "it. Emoji carry the conventions of their makers."
 )
 OWN_LIMITS = "It knows what its pictures and captions show and little else."
 

@@ -28,7 +28,7 @@ SAMPLES = (
     "grinning face, twemoji style",
     "pizza on a blue background",
     "purple heart",
-    "christmas tree, fluent style",
+    "a sun, a cloud and a rainbow",
     "panda, noto style",
     "汽车，fluent flat 风格",
     "sunflower on a black background",
@@ -45,12 +45,14 @@ PROMPTS = (
     "whale on the sea", "a snowman in the snow", "rocket in the night sky", "a horse on the grass",
     "key on a yellow background", "guitar on a purple to pink gradient", "a tiny bee on light blue",
     "a small red mushroom on the grass", "two apples", "three strawberries", "four yellow stars", "three tiny rockets",
-    "two hearts, twemoji style", "mushrooms, noto style", "many stars in the night sky", "cats and dogs",
+    "two hearts, twemoji style", "a cat, a dog and a bird", "many stars in the night sky", "cats and dogs",
     "a cat and a dog", "an apple and a banana", "a sun above a house", "a tree to the left of a house",
     "a star above a moon", "a red apple and a green pear", "a cactus beside a guitar", "a rocket above a moon",
-    "an orange fish on the sea", "a robot, streamline style", "ghost on an orange background", "alien, blob style",
+    "an orange fish on the sea", "a robot, streamline style", "two penguins and a snowman in the snow",
+    "a red apple, a yellow banana and a green pear",
     "cupcake, noto style", "ice cream, twemoji style", "airplane, fluent style", "sailboat on the sea",
-    "butterfly, fluent flat style", "a crocodile, noto style", "a birthday cake", "dragon face, twemoji style",
+    "butterfly, fluent flat style", "a crocodile, noto style", "夜空中的月亮、星星和火箭",
+    "a lion, an elephant, a zebra and a monkey",
 )  # fmt: skip
 CONCEPTS = ("cat face", "red apple", "mushroom", "house", "grinning face", "tulip", "penguin", "rocket")
 SEED = 100

@@ -132,6 +132,7 @@ def test_of_a_list_each_kind_is_painted_in_its_places_by_what_its_own_prompt_say
 
 def test_of_a_list_no_kind_sees_what_was_painted_of_another(model: BundledModel) -> None:
     conditioning, tokens = model.encode_prompts([LIST, ""]), torch.arange(16)
+    assert (conditioning.kinds, model.encode_prompts(["red disc"]).kinds) == (2, 1)
     other = tokens.clone()
     other[8:10] += 1  # the box's
     before, after = (model.forced_logits(conditioning, each)[0] for each in (tokens, other))

@@ -254,8 +254,8 @@ class Glossary:
 
     def _one_of(self, name: str) -> str:
         """What one of several is called; nothing if that is not known."""
-        if name.removesuffix("s") != name and {name, name[:-1]} <= self.everyday.words.keys():
-            return name[:-1]  # flowers are a bouquet, but four flowers are four of one
+        if name.removesuffix("s") != name and {name, name[:-1]} <= self.everyday.words.keys() | self._meant:
+            return name[:-1]  # flowers are a bouquet and houses a row, but four flowers are four of one
         as_it_is = name if name in self.everyday.words else ""  # noodles are noodles
         return self.everyday.plurals.get(name, as_it_is) or self.names.get(name, "")
 

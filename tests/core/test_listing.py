@@ -8,8 +8,9 @@ NAMES = {"cat", "dog", "bird", "fish", "bow and arrow", "cup and saucer"}
 def item(phrase: str) -> tuple[str, int]:
     """Knows “cat” and “3 cats”."""
     count, _, name = phrase.rpartition(" ")
-    name = name.removesuffix("s") if count else name
-    return (name, int(count or 1)) if name in NAMES else ("", 0)
+    if count.isdecimal():
+        return (name.removesuffix("s"), int(count)) if name.removesuffix("s") in NAMES else ("", 0)
+    return (phrase, 1) if phrase in NAMES else ("", 0)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,24 @@ def test_things_are_listed(text: str, listing: Listing) -> None:
 @pytest.mark.parametrize(
     ("text", "things"),
     [
+        ("bird above cat and dog", ("bird", "cat", "dog")),
+        ("bird on top of 2 cats in the snow", ("bird", "cat", "cat")),
+        ("cat, dog below bird and fish", ("bird", "fish", "cat", "dog")),
+        ("2 birds over 2 cats, noto style", ("bird", "bird", "cat", "cat")),
+        ("bird在cat和dog的上面", ("bird", "cat", "dog")),
+        ("cat和dog在bird下面", ("bird", "cat", "dog")),
+    ],
+)
+def test_one_or_two_stand_above_two(text: str, things: tuple[str, ...]) -> None:
+    found = listed(text, item, NAMES.__contains__)
+    assert found is not None
+    assert found.things == things
+    assert found.tail in ("", " in the snow", ", noto style")
+
+
+@pytest.mark.parametrize(
+    ("text", "things"),
+    [
         ("cat, dog, bird, fish, 3 cats", ("cat", "dog", "bird", "fish")),
         ("9 cats and dog", ("cat", "cat", "cat", "dog")),
         ("3 cats and 3 dogs", ("cat", "cat", "dog", "dog")),
@@ -49,7 +68,8 @@ def test_there_are_four_at_most(text: str, things: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "cat", "cat and dog", "3 cats", "3 cats and cat", "cat, dog and emu", "emu, cat, dog, bird", "cat, noto",
-     "cat, dog, noto", "cat and emu, dog", ", , ,", "and and and", "2 cats and saucer"],
+     "cat, dog, noto", "cat and emu, dog", ", , ,", "and and and", "2 cats and saucer", "bird above cat",
+     "2 birds above cat", "3 birds above 2 cats", "bird above bird and bird", "bird, noto above cat and dog"],
 )  # fmt: skip
 def test_what_is_no_list(text: str) -> None:
     assert listed(text, item, NAMES.__contains__) is None

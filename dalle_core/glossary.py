@@ -9,18 +9,19 @@ tokens and networks it knows nothing.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from dalle_core.checkpoints import read_json, write_json
 from dalle_core.epithets import said_of_chinese, unadorned
 from dalle_core.errors import CheckpointError
 from dalle_core.everyday import Everyday, bare, named
-from dalle_core.listing import Listing, listed
+from dalle_core.listing import Listing, is_several, listed
 from dalle_core.phrases import HUE_ZH, MEASURE, readings
 from dalle_core.placing import DOING, placed
 from dalle_core.scenery import grounded
-from dalle_core.wording import HOW, NUMBERS, QUALITIES, an, plain, relation, several
+from dalle_core.wording import HOW, NAMELESS, NUMBERS, QUALITIES, an, plain, relation, several
 
 GLOSSARY = "glossary.json"  # in a model's folder, where it has one
 _HAN = r"\u3400-\u9fff"
@@ -43,8 +44,16 @@ _MANY_FIRST = re.compile(r"(?:(?:the )?(?:two|three|four|[234]|some|several|many
 _SIDES = (("one", "first"), ("two", "second"))
 _QUALIFIED = re.compile(rf"(?:(?:{QUALITIES}) )*", re.IGNORECASE)
 _LISTED_ZH = re.compile(rf"(?P<one>[{_HAN}]+)[ 、\u3000]+(?P<two>[{_HAN}]+)(?P<rest>[，,].*)?", re.DOTALL)
-_ITEM = re.compile(rf"(?:(?P<count>an?|the|my|{'|'.join(NUMBERS)}|[1-9]|10) )?(?P<name>.+)", re.IGNORECASE)
-_ITEM_ZH = re.compile(rf"(?:(?P<count>[一两二三四五六七八九十1-9])?{MEASURE})?(?P<name>.+)")
+_ITEM = re.compile(
+    r"(?:(?:the|my|our|your) )?(?:(?:(?P<some>some|several|many|a few|lots of|a lot of|a pair of|a couple of)|"
+    rf"(?P<count>an?|the|{'|'.join(NUMBERS)}|[1-9]\d?)) )?(?P<name>.+)",
+    re.IGNORECASE,
+)
+_ITEM_ZH = re.compile(
+    rf"(?:(?P<count>[一两二三四五六七八九十1-9])?(?:{MEASURE}|[碗份副栋盘轮])|(?P<some>一些|几{MEASURE}|很多|许多))?(?P<name>.+)"
+)
+_SIZES = re.compile(r"\b(?:tiny|small|little|big|large|huge) (?=\w)", re.IGNORECASE)
+_WITHIN = re.compile(r" (?:on|in|at|against) ", re.IGNORECASE)
 _HOW_MANY = {"两": 2} | {
     sign: number for number, signs in enumerate(zip(NUMBERS, "一二三四五六七八九十", strict=True), 1) for sign in signs
 }  # and digits are themselves
@@ -71,7 +80,9 @@ class Glossary:
         self.names = dict(names or {})
         self.everyday = everyday or Everyday()
         things = [pair for pair in self.names.items() if pair[0] == pair[1] or _CHINESE.search(pair[0])]
-        self._several = several({name for pair in things for name in pair})
+        called = {name for pair in things for name in pair}
+        self._several = several(called)
+        self._listing = tuple(sorted(filter(is_several, called | self.everyday.plurals.keys())))
         self._meant = set(self.names.values())
         self._begin = {name.split(" and ")[0] for name in self._several if " and " in name}
         self._chinese = self.names | self.everyday.words
@@ -169,33 +180,49 @@ class Glossary:
         return text
 
     def listed(self, prompt: str) -> Listing | None:
-        """ "two cats and a red dog" as “a cat、a cat、a red dog”, 猫、狗和两个苹果 as 猫、狗、苹果、苹果. None for any
+        """ "two cats and a red dog" as “a cat﹐a cat﹐a red dog”, 猫、狗和两个苹果 as 猫﹐狗﹐苹果﹐苹果. None for any
         other prompt, for one of two things, one each, and for one that is longer than anyone reads.
         """
         text = self._plain(prompt) if len(prompt) <= _READABLE else ""
-        if any(name in text.lower() for name in self._several):
+        if any(name in text.lower() for name in self._listing):
             return None
-        found = listed(text, self._item, self.knows)
-        return found if found and self._apart_from_another(found.things) else None
+        found = listed(text, self._item, self._is_said_of)
+        if found is None or any(_WITHIN.search(thing) for thing in found.things):
+            return None
+        called = dict[str, str]()  # one name for what is read alike
+        return replace(found, things=tuple(called.setdefault(self.read(thing), thing) for thing in found.things))
 
     def _item(self, phrase: str) -> tuple[str, int]:
         """A known thing as captions name one of it, and how many there are; nothing for any other phrase."""
         chinese = bool(_CHINESE.search(phrase))
+        if phrase[:1].isdecimal() and self.everyday.knows(phrase):
+            return an(phrase), 1  # an 8 ball
+        if chinese and self._is_thing(phrase):
+            return phrase, 1  # 三轮摩托车
         found = (_ITEM_ZH if chinese else _ITEM).fullmatch(phrase)
         if found is None:
             return "", 0
         number, name = (found["count"] or "").lower(), found["name"]
-        count = int(number) if number.isdecimal() else _HOW_MANY.get(number, 1)
+        count = int(number) if number.isdecimal() else _HOW_MANY.get(number, 2 if found["some"] else 1)
         if chinese:
-            name = self._qualified(name)
-            return (name, count) if self.knows(_HUED_ZH.sub("", name)) else ("", 0)
+            name = self._unadorned(self._qualified(name))[0]
+            name = name if _CHINESE.search(name) else an(name)
+            return (name, count) if self._is_thing(_HUED_ZH.sub("", named(name))) else ("", 0)
+        name = _SIZES.sub("", name)  # in a square of its own
         one = self._one(name, many=True) or self._one(name, many=False)
-        return (an(one), count) if one else ("", 0)
+        return (an(one), count) if one and self._is_thing(bare(one)) else ("", 0)
 
-    def _apart_from_another(self, items: Iterable[str]) -> bool:
-        """Whether none is said of another, as in “flower, rose flower”. Of one kind there may be several colours."""
-        labels = {self.read(_HUED_ZH.sub("", bare(item))).lower() for item in items}
-        return not any(one != other and f" {one} " in f" {other} " for one in labels for other in labels)
+    def _is_thing(self, name: str) -> bool:
+        """Whether the art has it under this name or one that is read so: not a mere tag, as “cute” is."""
+        if not self.everyday.things:
+            return self.knows(name)
+        name = name.lower()
+        return self.read(name).lower() in self.everyday.things and not NAMELESS.fullmatch(name)
+
+    def _is_said_of(self, one: str, other: str) -> bool:
+        """Whether the second may be another word for the first, or the first a part of it: “flower, rose flower”."""
+        first, second = (self.read(named(name)).lower() for name in (one, other))
+        return f" {first} " in f" {second} " or f" {second} " in f" {first} "
 
     def one_each(self, prompt: str) -> str:
         """ "two cats above a red dog" as “a cat above a red dog”: of things that stand somehow a model has learned
@@ -254,7 +281,7 @@ class Glossary:
 
     def _one_of(self, name: str) -> str:
         """What one of several is called; nothing if that is not known."""
-        if name.removesuffix("s") != name and {name, name[:-1]} <= self.everyday.words.keys() | self._meant:
+        if name.removesuffix("s") != name and {name, name[:-1]} <= self.everyday.things:
             return name[:-1]  # flowers are a bouquet and houses a row, but four flowers are four of one
         as_it_is = name if name in self.everyday.words else ""  # noodles are noodles
         return self.everyday.plurals.get(name, as_it_is) or self.names.get(name, "")

@@ -1,5 +1,5 @@
 """What a prompt names, and where it should be seen: "a cat above a dog", "two apples", "a tiny boat", 猫在狗的左边; and
-猫、狗、鸟, which a model that never saw three different things paints square by square.
+猫﹐狗﹐鸟, which a model that never saw three different things paints square by square.
 
 A contrastive model puts a whole text into one vector, for which a cat above a dog is as good as a dog above a cat. So a
 reranker also looks for each phrase by itself, in the squares of the picture where the prompt has it, and a transformer
@@ -72,13 +72,13 @@ _CHINESE = [
     re.compile(rf"(?:{_AN})?(?P<small>小小的|小的)(?P<one>.+)"),
 ]
 _ENGLISH_TAIL = re.compile(r",.*| (?:on|in) (?:an? |the )?\w.*", re.IGNORECASE | re.DOTALL)
-_GROUND_ZH = rf"(?![一二两三四1-4]{MEASURE})[^，,在的]{{1,8}}[上中里]的"  # 夜空中的, 蓝色背景上的
+_GROUND_ZH = rf"(?![一二两三四1-4]{MEASURE})[^，,、﹐在的]{{1,8}}[上中里]的"  # 夜空中的, 蓝色背景上的
 LEAD_ZH = re.compile(rf"^(?:[^，,]*的[，,]|{_GROUND_ZH})?(?:[a-z ]+风格的)?", re.IGNORECASE)
 _CHINESE_TAIL = re.compile(
     rf"[，,].*| (?:on|in) (?:an? |the )?\w.*|{HUE_ZH}(?:到{HUE_ZH}渐变)?背景$|在[^在]{{1,8}}[上中里]$", re.DOTALL
 )
-LISTED = "、"  # between three or four different things
-_LIST_TAIL = re.compile(r"[,，].*| (?:on|in|at|against) .*|在[^在、]{1,8}[上中里]$", re.DOTALL)
+LISTED = "﹐"  # between three or four things that are known: a comma to a tokenizer, and typed by nobody
+_LIST_TAIL = re.compile(r"[,，].*| (?:on|in|at|against) .*|在[^在、]{1,8}[上中里]$", re.DOTALL | re.IGNORECASE)
 _GROUND_TAIL = re.compile(rf"{HUE_ZH}(?:到{HUE_ZH}渐变)?背景$")
 _BARE = re.compile(
     rf"(?:{_ARTICLE} |[a-z ]+风格的)?(?P<one>[^,，.!。！]+)(?:, ?[a-z ]+ style|，[a-z ]+风格)?[.!。！]?", re.IGNORECASE
@@ -152,7 +152,7 @@ class Division:
 
 
 def division(prompt: str, rows: int, cols: int) -> Division | None:
-    """Of a list of three or four things; None for any other prompt. 猫、狗、狗 is divided into 三个猫 and 三个狗:
+    """Of a list of three or four things; None for any other prompt. 猫﹐狗﹐狗 is divided into 三个猫 and 三个狗:
     of each, painted as several of one, the ones in its places are taken.
     """
     listed = _listed(prompt.strip())

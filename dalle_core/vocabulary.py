@@ -17,7 +17,7 @@ from dalle_core.checkpoints import read_json, write_json
 from dalle_core.errors import CheckpointError
 from dalle_core.everyday import bare, named
 from dalle_core.glossary import GLOSSARY, Glossary
-from dalle_core.phrases import HUE_ZH, MEASURE
+from dalle_core.phrases import HUE_ZH, LISTED, MEASURE
 from dalle_core.segments import HAN, Segmenter
 from dalle_core.wording import looks
 
@@ -45,7 +45,8 @@ _SMALL = re.compile(
     r"does|\w|\w+n['’]t|(?:it|he|she|that|there|here|what|who|let|i|we|you|they)['’]\w+"
 )
 _BETWEEN = re.compile(
-    r"[,，、;；]|\b(?:and|beside|next to|above|over|below|under|(?:to the )?(?:left|right) of|on|in|at|against)\b|"
+    rf"[,，、;；{LISTED}]|"
+    r"\b(?:and|beside|next to|above|over|below|under|(?:to the )?(?:left|right) of|on|in|at|against)\b|"
     "[和与在]|旁边|[左右上下][边面]"
 )  # things and grounds
 _OF_BODY = re.compile("eyes?|ear|nose|mouth|tongue|tooth|leg|foot|wing|brain|lungs|paw prints|footprints")
@@ -138,7 +139,9 @@ class Vocabulary:
             read = listed.told("、" if HAN.search(said) else ", ")
             told.append(f"Of different things the model paints four at most. This is read as: “{read}”")
         elif count > MOST_THINGS and not listed:
-            told.append(f"Of a list the model has to know everything. Of these {count} things some will be missing.")
+            told.append(
+                f"The model paints up to four things that are just listed. Of these {count} some will be missing."
+            )
         if not listed and self.glossary.one_each(said):
             told.append("Of things that stand somehow the model paints one each.")
         elif not listed and (read := self.glossary.placed(said)):

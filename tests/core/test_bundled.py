@@ -115,7 +115,7 @@ def test_each_thing_is_told_where_the_prompt_has_it(model: BundledModel) -> None
     torch.testing.assert_close(other.phrases[0].view(4, 4, -1)[1:3, 2:], features[0].expand(2, 2, -1))
 
 
-LIST = "a red disc、a blue box、a red disc"  # as a glossary that knows them words it
+LIST = "a red disc﹐a blue box﹐a red disc"  # as a glossary that knows them words it
 
 
 def test_of_a_list_each_kind_is_painted_in_its_places_by_what_its_own_prompt_says(model: BundledModel) -> None:

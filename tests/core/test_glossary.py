@@ -215,14 +215,18 @@ class TestDifferentThings:
     @pytest.mark.parametrize(
         ("prompt", "worded"),
         [
-            ("two mice and a cup", "a mouse、a mouse、a cup"),
-            ("a cup & 3 mice", "a cup、a mouse、a mouse、a mouse"),
-            ("2 mice and 1 cup.", "a mouse、a mouse、a cup"),
-            ("a mouse, a red cup and a rocket", "a mouse、a red cup、a rocket"),
-            ("mice, cups, and rockets on a blue background", "a mouse、a cup、a rocket on a blue background"),
-            ("a mouse and a cup and a rocket, noto style", "a mouse、a cup、a rocket, noto style"),
-            ("four rockets and two happy mice, noto style", "a rocket、a rocket、a mouse、a mouse, noto style"),
-            ("nine mice and a cup", "a mouse、a mouse、a mouse、a cup"),
+            ("two mice and a cup", "a mouse﹐a mouse﹐a cup"),
+            ("a cup & 3 mice", "a cup﹐a mouse﹐a mouse﹐a mouse"),
+            ("2 mice and 1 cup.", "a mouse﹐a mouse﹐a cup"),
+            ("a mouse, a red cup and a rocket", "a mouse﹐a red cup﹐a rocket"),
+            ("mice, cups, and rockets on a blue background", "a mouse﹐a cup﹐a rocket on a blue background"),
+            ("a mouse and a cup and a rocket, noto style", "a mouse﹐a cup﹐a rocket, noto style"),
+            ("four rockets and two happy mice, noto style", "a rocket﹐a rocket﹐a mouse﹐a mouse, noto style"),
+            ("two mice and two red mice", "a mouse﹐a mouse﹐a red mouse﹐a red mouse"),
+            ("two mice and a mouse", "a mouse﹐a mouse﹐a mouse"),
+            ("the two mice and some cups", "a mouse﹐a mouse﹐a cup﹐a cup"),
+            ("a mouse above a cup and a rocket", "a mouse﹐a cup﹐a rocket"),
+            ("nine mice and a cup", "a mouse﹐a mouse﹐a mouse﹐a cup"),
         ],
     )
     def test_three_or_four_are_listed(self, prompt: str, worded: str) -> None:
@@ -231,12 +235,12 @@ class TestDifferentThings:
     @pytest.mark.parametrize(
         ("prompt", "worded", "asked"),
         [
-            ("两只猫和一只狗", "猫、猫、狗", 3),
-            ("一只猫和三个红色的狗，noto 风格", "猫、红色的狗、红色的狗、红色的狗，noto 风格", 4),
-            ("2个猫与熊猫", "猫、猫、熊猫", 3),
-            ("四只猫和四只狗", "猫、猫、狗、狗", 8),
-            ("夜空中的猫、狗和熊猫", "夜空中的猫、狗、熊猫", 3),
-            ("猫、狗和熊猫在雪地里", "猫、狗、熊猫在雪地里", 3),
+            ("两只猫和一只狗", "猫﹐猫﹐狗", 3),
+            ("一只猫和三个红色的狗，noto 风格", "猫﹐红色的狗﹐红色的狗﹐红色的狗，noto 风格", 4),
+            ("2个猫与熊猫", "猫﹐猫﹐熊猫", 3),
+            ("四只猫和四只狗", "猫﹐猫﹐狗﹐狗", 8),
+            ("夜空中的猫、狗和熊猫", "夜空中的猫﹐狗﹐熊猫", 3),
+            ("猫、狗和熊猫在雪地里", "猫﹐狗﹐熊猫在雪地里", 3),
         ],
     )
     def test_so_they_are_in_chinese(self, prompt: str, worded: str, asked: int) -> None:
@@ -247,8 +251,8 @@ class TestDifferentThings:
 
     @pytest.mark.parametrize(
         "prompt",
-        ["", "两只猫", "猫和狗", "两只猫和一只鹦鹉", "两只猫和猫", "两只猫在狗的左边", "two mice and a wug",
-         "a mouse and a cup", "two mice and two mice", f"two mice and a cup, {'very ' * 60}"],
+        ["", "两只猫", "猫和狗", "两只猫和一只鹦鹉", "两只猫在狗的左边", "two mice and a wug",
+         "a mouse and a cup", f"two mice and a cup, {'very ' * 60}"],
     )  # fmt: skip
     def test_what_is_no_list(self, prompt: str) -> None:
         assert NAMES.listed(prompt) is None

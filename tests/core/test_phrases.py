@@ -125,7 +125,7 @@ class TestLayout:
         rows = drawn("a small cat on grass", 16)
         assert rows == ["0" * 16] * 5 + ["0000" + "1" * 8 + "0000"] * 8 + ["0" * 16] * 3
 
-    @pytest.mark.parametrize("prompt", ["", "a cat", "five cats", "a cat、a dog、a bird"])
+    @pytest.mark.parametrize("prompt", ["", "a cat", "five cats", "a cat﹐a dog﹐a bird"])
     def test_what_names_but_one_thing_or_a_list_is_all_ground(self, prompt: str) -> None:
         assert layout(prompt, 8, 8).phrases == ()
         assert drawn(prompt) == ["00000000"] * 8
@@ -161,13 +161,13 @@ class TestLists:
     @pytest.mark.parametrize(
         ("prompt", "things"),
         [
-            ("a cat、a dog、a bird", ["a cat", "a dog", "a bird"]),
-            ("a cat、a dog、a red bird, noto style", ["a cat", "a dog", "a red bird"]),
-            ("a cat、a dog、a bird、a fish on a blue background", ["a cat", "a dog", "a bird", "a fish"]),
-            ("夜空中的猫、狗、鸟。", ["猫", "狗", "鸟"]),
-            ("猫、狗、红色的鸟，蓝色背景", ["猫", "狗", "红色的鸟"]),
-            ("猫、狗、鸟蓝色背景", ["猫", "狗", "鸟"]),
-            ("猫、狗、鸟在草地上", ["猫", "狗", "鸟"]),
+            ("a cat﹐a dog﹐a bird", ["a cat", "a dog", "a bird"]),
+            ("a cat﹐a dog﹐a red bird, noto style", ["a cat", "a dog", "a red bird"]),
+            ("a cat﹐a dog﹐a bird﹐a fish on a blue background", ["a cat", "a dog", "a bird", "a fish"]),
+            ("夜空中的猫﹐狗﹐鸟。", ["猫", "狗", "鸟"]),
+            ("猫﹐狗﹐红色的鸟，蓝色背景", ["猫", "狗", "红色的鸟"]),
+            ("猫﹐狗﹐鸟蓝色背景", ["猫", "狗", "鸟"]),
+            ("猫﹐狗﹐鸟在草地上", ["猫", "狗", "鸟"]),
         ],
     )
     def test_each_thing_has_a_square(self, prompt: str, things: list[str]) -> None:
@@ -176,14 +176,14 @@ class TestLists:
         assert tuple(place for phrase in reading for place in phrase.places) == PLACES[len(things)]
 
     def test_what_is_called_alike_is_one_phrase(self) -> None:
-        (reading,) = readings("a cat、a dog、a cat")
+        (reading,) = readings("a cat﹐a dog﹐a cat")
         assert [(phrase.text, phrase.places) for phrase in reading] == [
             ("a cat", (PLACES[3][0], PLACES[3][2])),
             ("a dog", (PLACES[3][1],)),
         ]
 
     def test_they_are_painted_as_several_of_each_kind(self) -> None:
-        divided = division("a cat、a red dog、a cat on a blue background, noto", 8, 8)
+        divided = division("a cat﹐a red dog﹐a cat on a blue background, noto", 8, 8)
         assert divided is not None
         assert divided.prompts == ("三个cat on a blue background, noto", "三个red dog on a blue background, noto")
         rows = ["".join(map(str, row)) for row in divided.owners.reshape(8, 8).tolist()]
@@ -191,13 +191,13 @@ class TestLists:
         assert [readings(prompt)[0][0].places for prompt in divided.prompts] == [PLACES[3]] * 2
 
     def test_four_have_a_quarter_each(self) -> None:
-        divided = division("雪地里的猫、狗、鸟、鱼", 4, 4)
+        divided = division("雪地里的猫﹐狗﹐鸟﹐鱼", 4, 4)
         assert divided is not None
         assert divided.prompts == ("雪地里的四个猫", "雪地里的四个狗", "雪地里的四个鸟", "雪地里的四个鱼")
         assert divided.owners.reshape(4, 4).tolist() == [[0, 0, 1, 1]] * 2 + [[2, 2, 3, 3]] * 2
 
     @pytest.mark.parametrize(
-        "prompt", ["", "a cat", "a cat、a dog", "a、b、c、d、e", "、、", "a cat, a dog and a bird"]
+        "prompt", ["", "a cat", "a cat﹐a dog", "a﹐b﹐c﹐d﹐e", "﹐﹐", "a cat, a dog and a bird"]
     )
     def test_nothing_else_is_divided(self, prompt: str) -> None:
         assert division(prompt, 8, 8) is None

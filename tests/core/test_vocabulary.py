@@ -118,7 +118,7 @@ def test_of_a_list_everything_has_to_be_known_and_four_are_painted(words: Vocabu
     assert words.notes("a cat and a dog") == ()
     unknown, crowded = words.notes("a zorgon, a cat, a dog and a rocket")
     assert unknown == "Words that the model has not learned: “zorgon”"
-    assert crowded == "Of a list the model has to know everything. Of these 3 things some will be missing."
+    assert crowded == "The model paints up to four things that are just listed. Of these 3 some will be missing."
     assert words.notes("a cat, a dog and a rocket") == ()
     (cut,) = words.notes("three cats, two dogs and a rocket")
     assert cut == (
@@ -130,7 +130,7 @@ def test_of_a_list_everything_has_to_be_known_and_four_are_painted(words: Vocabu
     ("prompt", "number"),
     [
         ("five cats", "five"),
-        ("a dog and 12 cats", "12"),
+        ("a dog, 12 cats in a box", "12"),
         ("a dozen black cats", "a dozen"),
         ("五只猫", "五"),
         ("一只狗和十二只猫", "十二"),

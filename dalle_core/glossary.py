@@ -50,7 +50,7 @@ _ITEM = re.compile(
     re.IGNORECASE,
 )
 _ITEM_ZH = re.compile(
-    rf"(?:(?P<count>[一两二三四五六七八九十1-9])?(?:{MEASURE}|[碗份副栋盘轮])|(?P<some>一些|几{MEASURE}|很多|许多))?(?P<name>.+)"
+    rf"(?:(?P<count>[一两二三四五六七八九十1-9])?(?:{MEASURE}|[碗份副栋盘])|(?P<some>一些|几{MEASURE}|很多|许多))?(?P<name>.+)"
 )
 _SIZES = re.compile(r"\b(?:tiny|small|little|big|large|huge) (?=\w)", re.IGNORECASE)
 _WITHIN = re.compile(r" (?:on|in|at|against) ", re.IGNORECASE)
@@ -197,8 +197,6 @@ class Glossary:
         chinese = bool(_CHINESE.search(phrase))
         if phrase[:1].isdecimal() and self.everyday.knows(phrase):
             return an(phrase), 1  # an 8 ball
-        if chinese and self._is_thing(phrase):
-            return phrase, 1  # 三轮摩托车
         found = (_ITEM_ZH if chinese else _ITEM).fullmatch(phrase)
         if found is None:
             return "", 0

@@ -13,6 +13,7 @@ from app.settings import Settings
 from app.ui.examples import example_prompts
 from dalle_core.errors import CheckpointError
 from dalle_core.glossary import GLOSSARY
+from dalle_core.phrases import division
 from dalle_core.training.art import ArtSet, Picture
 from dalle_core.training.bundle import glossary, vocabulary
 from dalle_core.training.compose import stage
@@ -287,6 +288,51 @@ def test_what_it_paints_and_what_is_said_for_it_is_known(bundled: Vocabulary) ->
 )
 def test_what_is_read_otherwise_is_told(bundled: Vocabulary, prompt: str, note: str) -> None:
     assert bundled.notes(prompt) == ((note,) if note else ())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "things"),
+    [
+        ("sun, cloud and rain", ("a sun", "a cloud", "a rain")),
+        ("a few clouds, a sun and a bird", ("a cloud", "a cloud", "a sun", "a bird")),
+        ("THE TWO CATS AND MY DOG IN THE SNOW, NOTO STYLE", ("a cat", "a cat", "a dog")),
+        ("a cat, a dog and a cup with straw", ("a cat", "a dog", "a cup with straw")),
+        ("a big cat, a cute dog and a tiny red bird.", ("a cat", "a dog", "a red bird")),
+        ("red apple, green apple, yellow apple", ("a red apple", "a green apple", "a yellow apple")),
+        ("8 ball, pizza, beer", ("a 8 ball", "a pizza", "a beer")),
+        ("a bunny, a rabbit and a hare", ("a bunny", "a bunny", "a bunny")),
+        ("a house and a tree under a rainbow, noto style", ("a rainbow", "a house", "a tree")),
+        ("两颗心和一朵玫瑰", ("心", "心", "玫瑰")),
+        ("一栋房子、一棵树和三轮摩托车", ("房子", "树", "三轮摩托车")),
+        ("可爱的猫、开心的狗和小鸟，蓝色背景", ("猫", "狗", "小鸟")),
+        ("noto风格，猫、狗和鸟", ("猫", "狗", "鸟")),
+        ("fork and knife and plate", ()),  # the first two are a name
+        ("two cats, cute", ()),
+        ("a cat and a dog, cute, winter", ()),
+        ("fox, funny, cartoon, sticker", ()),
+        ("cat, kitten, feline", ()),
+        ("a small, cute cat and two dogs", ()),
+        ("a cat, a dog, a dragonfly and a frog", ()),
+        ("two cats and a dog in a car", ()),
+        ("a pizza with cheese, tomato and olives", ()),
+        ("红色、黄色、蓝色的气球", ()),
+        ("猫、可爱、卡通、贴纸", ()),
+        ("篮子里的苹果、香蕉和橙子", ()),
+        ("两只沙发和灯", ()),
+    ],
+)
+def test_a_list_is_of_things_alone(bundled: Vocabulary, prompt: str, things: tuple[str, ...]) -> None:
+    listing = bundled.glossary.listed(prompt)
+    assert (() if listing is None else listing.things) == things
+    worded = bundled.glossary.worded(prompt)
+    assert bundled.glossary.worded(worded) == worded
+    assert (division(worded, 16, 16) is not None) == bool(things)
+
+
+def test_no_name_is_a_list(bundled: Vocabulary) -> None:
+    called = [text for name in bundled.names for text in (*name.en, *name.zh)]
+    said = [*called, *bundled.glossary.everyday.words, *bundled.glossary.everyday.plurals]
+    assert [text for text in said if bundled.glossary.listed(text)] == []
 
 
 def test_any_prompt_is_read_at_once(bundled: Vocabulary) -> None:

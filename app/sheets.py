@@ -114,7 +114,9 @@ class SheetCard:
 
 
 class Sheets:
-    """`told` is called with a job's id whenever a cell's job ends outside the worker, else with None."""
+    """`told` is called with a job's id whenever a cell's job ends outside the worker, else with None; `kinds` tells
+    how many things a prompt's picture is painted of one by one, each of which takes about as long as a picture.
+    """
 
     def __init__(
         self,
@@ -123,12 +125,14 @@ class Sheets:
         prompts: Prompts,
         most_queued: int,
         told: Callable[[str | None], None],
+        kinds: Callable[[str], int],
     ) -> None:
         self._history = history
         self._worker = worker
         self._prompts = prompts
         self._most_queued = most_queued
         self._told = told
+        self._kinds = kinds
 
     def plan(self, asked: SheetRequest) -> Plan:
         """What `start` would paint, and how long that takes. Raises RequestError."""
@@ -297,7 +301,8 @@ class Sheets:
                 pace = self._worker.pace(request.batch_width)
             if pace is None:
                 return None
-            seconds += pace * -(-request.count // request.batch_width) * (spec.rows - kept_rows)
+            batches = -(-request.count // request.batch_width)
+            seconds += pace * self._kinds(request.prompt) * batches * (spec.rows - kept_rows)
         return seconds
 
     def _newest_pace(self, spec: "ModelSpec") -> float | None:

@@ -141,7 +141,7 @@ class Studio:
         self._sources = Sources(self._history, self._worker.run_errand)
         self._gallery = Gallery(self._history, self.settings, self._bell)
         self._variations = Variations(self._history, self._worker, self._sources, self.submit)
-        self._sheets = Sheets(self._history, self._worker, self.prompts, MAX_QUEUED, self._bell.ring)
+        self._sheets = Sheets(self._history, self._worker, self.prompts, MAX_QUEUED, self._bell.ring, self._kinds)
         self._sidecar = Sidecar(self._history, self.settings.marks)
         self._sidecar.start()
 
@@ -247,6 +247,11 @@ class Studio:
     def vocabulary(self) -> "Vocabulary | None":
         """The words that the model for new jobs has learned, where it says."""
         return vocabulary_of(self.settings, self.model_status().name)
+
+    def _kinds(self, prompt: str) -> int:
+        """How many things the model for new jobs paints one by one for a prompt."""
+        vocabulary = self.vocabulary()
+        return 1 if vocabulary is None else vocabulary.glossary.kinds(prompt)
 
     def sampling(self) -> dict[str, Any]:
         """How new jobs draw where nobody says otherwise, by a request's names: as the model's publishers do, or as this

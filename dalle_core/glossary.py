@@ -192,6 +192,11 @@ class Glossary:
         called = dict[str, str]()  # one name for what is read alike
         return replace(found, things=tuple(called.setdefault(self.read(thing), thing) for thing in found.things))
 
+    def kinds(self, prompt: str) -> int:
+        """How many different things a picture of it is painted of one by one; 1 for what is no list."""
+        listing = self.listed(prompt)
+        return 1 if listing is None else len(set(listing.things))
+
     def _item(self, phrase: str) -> tuple[str, int]:
         """A known thing as captions name one of it, and how many there are; nothing for any other phrase."""
         chinese = bool(_CHINESE.search(phrase))

@@ -16,6 +16,7 @@ from app.history import History, NewImage, marks
 from app.history import sheets as rows
 from app.history.sheets import NewCell
 from app.history.store import NewJob
+from app.models import DEFAULT_MODEL
 from app.recipes import Recipe
 from app.settings import Settings
 from app.sheets import SheetRequest, SheetView
@@ -24,6 +25,7 @@ from app.styles import styles_of
 from app.ui.payloads import queue_payload
 from dalle_core.errors import RequestError
 from dalle_core.request import GenerationRequest
+from dalle_core.vocabulary import Vocabulary
 from tests.app.conftest import StartStudio, painted, quick_model, request, wait_until
 from tests.fakes import QUICK_SPEC
 
@@ -91,6 +93,17 @@ def test_the_plan_goes_by_what_was_painted(studio: Studio) -> None:
     assert (plan.cells, plan.pictures) == (3, 3)
     assert plan.seconds == pytest.approx(3 * QUICK_SPEC.rows * pace)
     assert studio.images_count() == 1, "a plan paints nothing"
+
+
+def test_a_list_takes_as_long_as_its_kinds(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = Vocabulary.of_model(Settings.models_dir / DEFAULT_MODEL)
+    monkeypatch.setattr(studio, "vocabulary", lambda: words)
+    wait_until(lambda: studio.model_status().state == "ready")
+    painted(studio, count=1, keep=1, batch_width=1)
+    one = studio.sheets.plan(asked("a cat")).seconds
+    assert one is not None
+    for prompt, kinds in (("a cat and a dog", 1), ("a cat, a dog and a bird", 3), ("two cats and two dogs", 2)):
+        assert studio.sheets.plan(asked(prompt)).seconds == pytest.approx(kinds * one)
 
 
 def test_after_a_restart_the_history_tells_the_pace(start_studio: StartStudio) -> None:

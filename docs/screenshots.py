@@ -31,6 +31,8 @@ from dalle_core.request import GenerationRequest  # noqa: E402
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDE, PHONE, TALL_PHONE, GAP = (1280, 860), (390, 844), (390, 1300), 24
 PATIENCE_MS, SETTLE_MS = 300_000, 800
+DRAWN = """() => [...document.images].filter(image => image.checkVisibility())
+    .every(image => image.getBoundingClientRect().top > innerHeight || (image.src && image.complete))"""
 SEED, KEEP = 7, 4
 STRENGTH, VARIATIONS = 40, 3
 PLACES = "{house|fox|christmas tree|mushroom} {on grass|in the snow|in the night sky|on a pink background}"
@@ -151,6 +153,7 @@ def tabs(page: Page, prompt: str) -> list[bytes]:
 def shot(page: Page, *, full_page: bool = False) -> bytes:
     page.mouse.move(0, 0)
     page.wait_for_timeout(SETTLE_MS)
+    page.wait_for_function(DRAWN, timeout=PATIENCE_MS)
     return page.screenshot(full_page=full_page)
 
 

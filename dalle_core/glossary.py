@@ -43,7 +43,7 @@ _EACH = re.compile(
 _MANY_FIRST = re.compile(r"(?:(?:the )?(?:two|three|four|[234]|some|several|many) )?", re.IGNORECASE)
 _SIDES = (("one", "first"), ("two", "second"))
 _QUALIFIED = re.compile(rf"(?:(?:{QUALITIES}) )*", re.IGNORECASE)
-_LISTED_ZH = re.compile(rf"(?P<one>[{_HAN}]+)[ 、\u3000]+(?P<two>[{_HAN}]+)(?P<rest>[，,].*)?", re.DOTALL)
+_SIDE_BY_SIDE_ZH = re.compile(rf"(?P<one>[{_HAN}]+)[ 、\u3000]+(?P<two>[{_HAN}]+)(?P<rest>[，,].*)?", re.DOTALL)
 _ITEM = re.compile(
     r"(?:(?:the|my|our|your) )?(?:(?:(?P<some>some|several|many|a few|lots of|a lot of|a pair of|a couple of)|"
     rf"(?P<count>an?|the|{'|'.join(NUMBERS)}|[1-9]\d?)) )?(?P<name>.+)",
@@ -104,7 +104,7 @@ class Glossary:
         text = self._plain(prompt)
         if listed := self.listed(text):
             return listed.told()
-        text = self.one_each(text) or self.placed(text) or self._listed(text)
+        text = self.one_each(text) or self.placed(text) or self._side_by_side(text)
         text = self._apart(self._counted(self.everyday.paired(text)))
         count, one = self.everyday.several(text)
         return f"{' 两三四'[count - 1]}个{one}" if count else text
@@ -249,8 +249,8 @@ class Glossary:
         one = self._one_of(name) if many else name if self.knows(name) else ""
         return phrase[:start] + one if one and not (many and one == name) else ""  # eyes are no one thing
 
-    def _listed(self, text: str) -> str:
-        found = _LISTED_ZH.fullmatch(text)
+    def _side_by_side(self, text: str) -> str:
+        found = _SIDE_BY_SIDE_ZH.fullmatch(text)
         names = [] if found is None else [found["one"], found["two"]]
         if found is None or not self._are_two(names) or self._compound(*names):
             return text

@@ -30,10 +30,10 @@ _LETTERS = r"[^\W\d_\u3400-\u9fff]"
 WORD = re.compile(rf"(?<!\w){_LETTERS}++(?:['’-]{_LETTERS}++)*+(?!['’-]?\d)")  # no part of “3d” or “cat2”
 _PARTS = re.compile(rf"{_LETTERS}+")
 _OWN = re.compile(r"['’]s?$")  # a cat's
-# Of these a sentence is built; to a model that paints things they tell nothing, and nobody expects them to.
 _GROUNDS = re.compile(
     r" (?:on the (?:sea|grass)|in the (?:snow|night sky))\b|在?(?:海面上|草地上|雪地里|夜空中)的?[，,]?"
 )
+# Of these a sentence is built; to a model that paints things they tell nothing, and nobody expects them to.
 _SMALL = re.compile(
     "an?|the|and|or|but|of|in|on|at|to|from|by|with|without|into|onto|for|as|so|is|are|be|am|was|being|has|have|having|"
     "its?|i|me|my|we|our|you|your|he|him|his|she|her|they|them|their|this|that|these|those|some|any|each|every|all|both|"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,7 +26,7 @@ from dalle_core.families.registry import CONFIG, read_network, read_spec
 from dalle_core.glossary import GLOSSARY, Glossary
 from dalle_core.openai_dvae import OpenAIDVAE
 from dalle_core.packing import pack_linears
-from dalle_core.phrases import Division, division
+from dalle_core.phrases import division
 from dalle_core.quantizers import split_digits
 from dalle_core.rerank import CLIPReranker, Prototypes
 from dalle_core.tokenizers import TextTokenizer
@@ -94,10 +95,10 @@ class BundledModel:
 
     def encode_prompts(self, prompts: Sequence[str]) -> Conditioning:
         config = self.transformer.config
-        worded = [self.tokenizer.glossary.worded(prompt) for prompt in prompts]
-        divided = division(worded[0], config.rows, config.cols) if config.phrases else None
-        read = [*worded[1:], *(worded[:1] if divided is None else divided.prompts)]
-        encoded = [self.tokenizer.encode(text) for text in read]
+        first, *others = (self.tokenizer.glossary.worded(prompt) for prompt in prompts)
+        divided = division(first, config.rows, config.cols) if config.phrases else None
+        parts = (first,) if divided is None else divided.prompts
+        encoded = [self.tokenizer.encode(text) for text in (*parts, *others)]
         notes = tuple(
             f"The prompt is longer than the model reads ({self.tokenizer.text_length - 1} tokens). "
             f"Left out: “{text.cut}”"
@@ -106,34 +107,39 @@ class BundledModel:
         )
         if self.vocabulary is not None:
             notes += self.vocabulary.notes(prompts[0])
-        kinds = 1 if divided is None else len(divided.prompts)
-        return Conditioning(tuple(prompts), self._told(worded, divided), notes, kinds)
+        told = self._told(parts, others, None if divided is None else divided.owners)
+        return Conditioning(tuple(prompts), told, notes, len(parts))
 
     @torch.inference_mode()
-    def _told(self, prompts: Sequence[str], divided: Division | None) -> Told:
-        """Outlines are held against the prompt that is guided away from; without guidance, against no words at all."""
-        transformer = self.transformer
-        parts = prompts[:1] if divided is None else divided.prompts
-        texts, kinds = [*parts, *[*prompts[1:], ""][:1]], len(parts)
+    def _told(self, parts: Sequence[str], others: Sequence[str], owners: np.ndarray | None) -> Told:
+        """The first prompt as its parts, of which `owners` (N,) says whose each token is; and the one that is guided
+        away from, if there is guidance. Outlines are held against that, or against no words at all.
+        """
+        transformer, kinds = self.transformer, len(parts)
+        texts = [*parts, *[*others, ""][:1]]
         words = read(texts, self.tokenizer, transformer.config)
         ids = torch.from_numpy(words.whole).to(self.device)
         sentences, phrases = features(words, self.clip, self.tokenizer.pad_id, transformer.config)
         outlines = transformer.outlines(ids, sentences, phrases) if transformer.config.outline else None
-        rows = torch.tensor([*range(kinds), *[kinds] * kinds][: kinds * len(prompts)], device=self.device)
+        rows = torch.tensor([*range(kinds), *[kinds] * kinds * len(others)], device=self.device)
         told = Told(
             ids[rows],
             None if sentences is None else sentences[rows],
             None if phrases is None else phrases[rows],
             outlines,
         )
-        if divided is None:
+        if owners is None:
             return told
-        owners = torch.from_numpy(divided.owners).to(self.device)
-        each = torch.arange(kinds, device=self.device).repeat(len(prompts))
+        whose = torch.from_numpy(owners).to(self.device)
+        each = torch.arange(kinds, device=self.device).repeat(1 + len(others))
         if outlines is not None:
-            places = torch.arange(len(owners), device=self.device)
-            outlines = torch.stack([outlines[owners, places], outlines[kinds]])
-        return replace(told, outlines=outlines, owners=owners, shown=owners == each.unsqueeze(-1))
+            outlines = torch.stack([outlines[whose, self._places], outlines[kinds]])
+        return replace(told, outlines=outlines, owners=whose, shown=whose == each.unsqueeze(-1))
+
+    @property
+    def _places(self) -> Tensor:
+        """(N,) numbers of a picture's tokens."""
+        return torch.arange(self.spec.token_count, device=self.device)
 
     @torch.inference_mode()
     def image_to_tokens(self, images: Tensor) -> Tensor:
@@ -177,8 +183,8 @@ class BundledModel:
         pictures = tokens.expand(len(told.ids), -1)
         forced = self.transformer.forced_logits(told.ids, pictures, told.sentences, told.phrases, told.shown)
         if told.owners is not None:
-            kinds, places = len(told.ids) // len(conditioning.prompts), torch.arange(pictures.shape[1])
-            forced = [logits.view(-1, kinds, *logits.shape[1:])[:, told.owners, places] for logits in forced]
+            each = (logits.view(-1, conditioning.kinds, *logits.shape[1:]) for logits in forced)
+            forced = [logits[:, told.owners, self._places] for logits in each]
         if told.outlines is None:
             return tuple(forced)
         digits = split_digits(tokens, self.spec.levels).expand(2, -1, -1)
